@@ -39,7 +39,11 @@ export class InvalidInput extends Refusal {
 /** Nothing with this id that the caller may see; unknown and forbidden ids are told apart by nothing. */
 export class NotFound extends Refusal {
   constructor(what: string, path: readonly string[] = []) {
-    super('NOT_FOUND', `No ${what} with this id is visible to you. Check the id and the token you use.`, path);
+    super(
+      'NOT_FOUND',
+      `No ${what} with this id is visible to you. Check the id and the token you use.`,
+      path,
+    );
   }
 }
 

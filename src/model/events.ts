@@ -1,0 +1,97 @@
+// What can happen in an environment, as written to its event log. The log is the truth that every live view reads; an
+// event is never changed. Events carry ids and facts of their moment, never a variable's value.
+import type { FailureCause } from './failures.ts';
+import type { JobHealth, JobState, JobType } from './jobs.ts';
+import type { PhaseName, RedeployReason, RedeployState } from './redeploy.ts';
+
+export interface EventData {
+  ENVIRONMENT_CREATED: { readonly name: string };
+  ENVIRONMENT_RENAMED: { readonly name: string };
+  ENVIRONMENT_DELETION_REQUESTED: Record<never, never>;
+  ENVIRONMENT_DELETED: Record<never, never>;
+  SERVICE_CREATED: { readonly label: string; readonly type: string };
+  SERVICE_UPDATED: { readonly fields: readonly string[] };
+  SERVICE_STOPPED: Record<never, never>;
+  SERVICE_FAILING: { readonly deaths: number };
+  SERVICE_DELETION_REQUESTED: Record<never, never>;
+  SERVICE_DELETED: Record<never, never>;
+  VARIABLES_CHANGED: { readonly set: readonly string[]; readonly unset: readonly string[] };
+  WORKERS_CHANGED: { readonly target: string; readonly count: number };
+  CODE_PUSHED: { readonly commit: string; readonly subject: string };
+  RELEASE_CREATED: { readonly releaseId: string; readonly commit: string };
+  REDEPLOY_REQUESTED: { readonly reason: RedeployReason };
+  PHASE_STARTED: { readonly phase: PhaseName };
+  PHASE_ENDED: { readonly phase: PhaseName; readonly succeeded: boolean };
+  IMAGE_PROGRESS: { readonly text: string; readonly current: number | null; readonly total: number | null };
+  JOB_CHANGED: {
+    readonly type: JobType;
+    readonly target: string | null;
+    readonly state: JobState;
+    readonly health: JobHealth | null;
+    readonly exitCode: number | null;
+  };
+  REDEPLOY_ENDED: {
+    readonly state: Exclude<RedeployState, 'QUEUED' | 'RUNNING'>;
+    readonly cause: FailureCause | null;
+  };
+}
+
+export type EventType = keyof EventData;
+
+export const eventTypes = [
+  'ENVIRONMENT_CREATED',
+  'ENVIRONMENT_RENAMED',
+  'ENVIRONMENT_DELETION_REQUESTED',
+  'ENVIRONMENT_DELETED',
+  'SERVICE_CREATED',
+  'SERVICE_UPDATED',
+  'SERVICE_STOPPED',
+  'SERVICE_FAILING',
+  'SERVICE_DELETION_REQUESTED',
+  'SERVICE_DELETED',
+  'VARIABLES_CHANGED',
+  'WORKERS_CHANGED',
+  'CODE_PUSHED',
+  'RELEASE_CREATED',
+  'REDEPLOY_REQUESTED',
+  'PHASE_STARTED',
+  'PHASE_ENDED',
+  'IMAGE_PROGRESS',
+  'JOB_CHANGED',
+  'REDEPLOY_ENDED',
+] as const satisfies readonly EventType[];
+
+/** An event about to be written. */
+export interface NewEvent<T extends EventType = EventType> {
+  readonly environmentId: string;
+  readonly type: T;
+  readonly data: EventData[T];
+  /** One sentence a person can read. */
+  readonly message: string;
+  readonly serviceId?: string | null;
+  readonly redeployId?: string | null;
+  readonly jobId?: string | null;
+}
+
+/** An event as read from the log. */
+export interface LoggedEvent {
+  readonly environmentId: string;
+  readonly seq: number;
+  readonly type: EventType;
+  readonly data: EventData[EventType];
+  readonly message: string;
+  readonly serviceId: string | null;
+  readonly redeployId: string | null;
+  readonly jobId: string | null;
+  readonly occurredAt: Date;
+}
+
+/** A place in the log of one environment. The epoch changes when a log is begun anew, so that an old cursor is noticed. */
+export interface Position {
+  readonly environmentId: string;
+  readonly epoch: string;
+  readonly seq: number;
+}
+
+/** History kept: at least so long and at least so many events an environment. */
+export const eventRetention = { days: 7, events: 10_000 } as const;

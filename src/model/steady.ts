@@ -1,0 +1,119 @@
+// What a service needs while no redeploy is open: dead jobs replaced with back-off, workers as many as asked for, jobs
+// that don't belong stopped, one-off tasks started. Pure, like redeploy.ts, and by the same steps.
+import { hasEnded, isAlive, type JobView } from './jobs.ts';
+import { healthyBy, type WantedJobs, wantedJobs } from './redeploy.ts';
+import type { Spec } from './spec.ts';
+
+/** Deaths are counted within this window; so many for each wanted job are mended, one more and the service is failing. */
+export const restartBudget = { windowSeconds: 600, deaths: 5, firstDelaySeconds: 1, longestDelaySeconds: 60 };
+
+export type SteadyStep =
+  | { readonly do: 'STOP_JOB'; readonly jobId: string; readonly reason: string }
+  | { readonly do: 'START_JOB'; readonly jobId: string }
+  | { readonly do: 'VERIFY_JOB'; readonly jobId: string; readonly until: Date }
+  | { readonly do: 'MARK_UNHEALTHY'; readonly jobId: string }
+  | { readonly do: 'REPLACE'; readonly wanted: WantedJobs }
+  | { readonly do: 'MARK_FAILING'; readonly deaths: number }
+  | { readonly do: 'WAIT'; readonly until: Date }
+  | { readonly do: 'CLEAR_AWAY' };
+
+export interface SteadySituation {
+  readonly deleting: boolean;
+  readonly stopped: boolean;
+  readonly failing: boolean;
+  /** Deaths before this don't count against the restart budget: somebody asked for a new try. */
+  readonly budgetFrom: Date | null;
+  readonly running: { readonly redeployId: string; readonly spec: Spec } | null;
+  readonly workers: Readonly<Record<string, number>>;
+  readonly jobs: readonly JobView[];
+  readonly healthySeconds: number;
+  readonly now: Date;
+}
+
+export function steadySteps(situation: SteadySituation): SteadyStep[] {
+  const { deleting, stopped, jobs, running } = situation;
+  const alive = jobs.filter(isAlive);
+  if (deleting && alive.length === 0) return [{ do: 'CLEAR_AWAY' }];
+  if (deleting) return alive.map((job) => stop(job, 'Its service is being deleted'));
+  const oneOff = alive.filter((job) => job.type === 'TASK').flatMap(stepsForTask);
+  const kept = alive.filter((job) => job.type === 'DEPLOY' || job.type === 'WORKER');
+  if (stopped || running === null)
+    return [...oneOff, ...kept.map((job) => stop(job, 'Its service was stopped'))];
+  const wanted = wantedJobs(running.spec, situation.workers);
+  const slots = wanted.map((slot) => ({ slot, jobs: kept.filter((job) => fits(job, slot, running)) }));
+  const placed = new Set(slots.flatMap((each) => each.jobs));
+  const strays = kept.filter((job) => !placed.has(job));
+  return [
+    ...oneOff,
+    ...strays.map((job) => stop(job, 'No longer wanted')),
+    ...slots.flatMap((each) => stepsForSlot(each.slot, each.jobs, situation)),
+  ];
+}
+
+function fits(job: JobView, slot: WantedJobs, running: { readonly redeployId: string }): boolean {
+  return job.redeployId === running.redeployId && job.type === slot.type && job.target === slot.target;
+}
+
+function stepsForSlot(slot: WantedJobs, jobs: readonly JobView[], situation: SteadySituation): SteadyStep[] {
+  const leaving = jobs.filter((job) => job.stopRequested || job.state === 'STOPPING');
+  const staying = jobs.filter((job) => !leaving.includes(job)).sort(oldestFirst);
+  const extra = staying.slice(slot.count);
+  return [
+    ...leaving.map((job) => stop(job, 'Stopped on request')),
+    ...extra.map((job) => stop(job, 'No longer wanted')),
+    ...staying.slice(0, slot.count).flatMap((job) => stepsForJob(job, situation)),
+    ...stepsToFill(slot, staying.length, situation),
+  ];
+}
+
+function stepsForJob(job: JobView, situation: SteadySituation): SteadyStep[] {
+  if (job.state === 'SCHEDULED' || job.state === 'STARTING') return [{ do: 'START_JOB', jobId: job.id }];
+  if (job.state !== 'RUNNING' || job.health !== 'STARTING') return [];
+  const until = healthyBy(job, situation.healthySeconds);
+  if (situation.now >= until) return [{ do: 'MARK_UNHEALTHY', jobId: job.id }];
+  return [{ do: 'VERIFY_JOB', jobId: job.id, until }];
+}
+
+function stepsToFill(slot: WantedJobs, present: number, situation: SteadySituation): SteadyStep[] {
+  const missing = slot.count - present;
+  if (missing <= 0 || situation.failing) return [];
+  const deaths = deathsOf(slot, situation);
+  const rounds = Math.ceil(deaths.length / slot.count);
+  if (rounds > restartBudget.deaths) return [{ do: 'MARK_FAILING', deaths: deaths.length }];
+  const last = Math.max(0, ...deaths.map((job) => (job.stoppedAt ?? job.createdAt).getTime()));
+  const due = new Date(last + delaySeconds(rounds) * 1000);
+  if (situation.now < due) return [{ do: 'WAIT', until: due }];
+  return [{ do: 'REPLACE', wanted: { ...slot, count: missing } }];
+}
+
+/** The first death is mended at once, the next after 1, 2, 4 … seconds. */
+export function delaySeconds(rounds: number): number {
+  if (rounds < 2) return 0;
+  return Math.min(restartBudget.longestDelaySeconds, restartBudget.firstDelaySeconds * 2 ** (rounds - 2));
+}
+
+function deathsOf(slot: WantedJobs, situation: SteadySituation): JobView[] {
+  const { running, now, budgetFrom, jobs } = situation;
+  if (running === null) return [];
+  const from = Math.max(now.getTime() - restartBudget.windowSeconds * 1000, budgetFrom?.getTime() ?? 0);
+  return jobs.filter(
+    (job) =>
+      hasEnded(job.state) &&
+      job.state !== 'STOPPED' &&
+      fits(job, slot, running) &&
+      (job.stoppedAt ?? job.createdAt).getTime() > from,
+  );
+}
+
+function stepsForTask(job: JobView): SteadyStep[] {
+  if (job.stopRequested || job.state === 'STOPPING') return [stop(job, 'Stopped on request')];
+  return job.state === 'SCHEDULED' || job.state === 'STARTING' ? [{ do: 'START_JOB', jobId: job.id }] : [];
+}
+
+function stop(job: JobView, reason: string): SteadyStep {
+  return { do: 'STOP_JOB', jobId: job.id, reason };
+}
+
+function oldestFirst(a: JobView, b: JobView): number {
+  return a.id < b.id ? -1 : 1;
+}
