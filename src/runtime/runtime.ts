@@ -172,7 +172,11 @@ export interface Runtime {
   /** The id of an image present on the engine. */
   findImage(reference: string): Promise<string | undefined>;
   /** ImageMissing when the registry can't be reached or doesn't have it. */
-  pullImage(reference: string, onProgress: (progress: ImageProgress) => void, signal: AbortSignal): Promise<string>;
+  pullImage(
+    reference: string,
+    onProgress: (progress: ImageProgress) => void,
+    signal: AbortSignal,
+  ): Promise<string>;
   /** Makes an image of one layer from a tar stream; `changes` are Dockerfile instructions (ENV, ENTRYPOINT, …). */
   importImage(tag: string, tar: Readable, changes: readonly string[]): Promise<string>;
   /** Builds with memory and CPU limits. Throws BuildFailed for the build's own fault. */
