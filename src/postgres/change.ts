@@ -1,0 +1,97 @@
+// The one way to change anything: a transaction that collects events and audit entries and writes them last, so that
+// event order is commit order without a hole, and audit rows stand or fall with what they tell of. Nudges go out after
+// the commit.
+import { sql } from 'drizzle-orm';
+import type { NewEvent, Position } from '../model/events.ts';
+import { type AuditEntry, writeAudit } from './audit.ts';
+import type { Nudges, Topic } from './nudges.ts';
+import { type Store, type Transaction, withDeadline } from './open.ts';
+
+export interface Change {
+  readonly tx: Transaction;
+  emit(event: NewEvent): void;
+  audit(entry: AuditEntry): void;
+  /** Another hint to send after the commit; those for events are sent by themselves. */
+  nudge(topic: Topic): void;
+}
+
+export interface Changed<T> {
+  readonly value: T;
+  /** Where the last event of this change stands, by environment. */
+  readonly positions: ReadonlyMap<string, Position>;
+}
+
+export interface Changer {
+  readonly store: Store;
+  readonly nudges: Nudges;
+}
+
+export async function change<T>(
+  { store, nudges }: Changer,
+  work: (change: Change) => Promise<T>,
+): Promise<Changed<T>> {
+  const topics = new Set<Topic>();
+  const committed = store.db.transaction(async (tx) => {
+    const events: NewEvent[] = [];
+    const entries: AuditEntry[] = [];
+    const value = await work({
+      tx,
+      emit: (event) => events.push(event),
+      audit: (entry) => entries.push(entry),
+      nudge: (topic) => topics.add(topic),
+    });
+    for (const entry of entries) await writeAudit(tx, entry);
+    return { value, positions: await writeEvents(tx, events) };
+  });
+  const changed = await withDeadline(store, committed);
+  for (const environmentId of changed.positions.keys()) topics.add(`events:${environmentId}`);
+  nudges.send(topics);
+  return changed;
+}
+
+/** Last in the transaction: the counter's row is held from here to the commit. Streams in sorted order, against deadlock. */
+async function writeEvents(tx: Transaction, events: readonly NewEvent[]): Promise<Map<string, Position>> {
+  const positions = new Map<string, Position>();
+  const streams = Map.groupBy(events, (event) => event.environmentId);
+  for (const environmentId of [...streams.keys()].sort()) {
+    const rows = (streams.get(environmentId) ?? []).map((event) => ({
+      type: event.type,
+      data: event.data,
+      message: event.message,
+      service_id: event.serviceId ?? null,
+      redeploy_id: event.redeployId ?? null,
+      job_id: event.jobId ?? null,
+    }));
+    positions.set(environmentId, await append(tx, environmentId, rows));
+  }
+  return positions;
+}
+
+async function append(tx: Transaction, environmentId: string, rows: readonly object[]): Promise<Position> {
+  const [head] = await tx.execute<{ epoch: string; last_seq: string }>(sql`
+    with counted as (
+      update event_streams set last_seq = last_seq + ${rows.length}
+      where environment_id = ${environmentId} returning epoch, last_seq
+    ), written as (
+      insert into events (environment_id, seq, type, data, message, service_id, redeploy_id, job_id, occurred_at)
+      select ${environmentId}, counted.last_seq - ${rows.length} + item.ordinal, item.type, item.data, item.message,
+        item.service_id, item.redeploy_id, item.job_id, clock_timestamp()
+      from counted, rows from (
+        jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb)
+          as (type text, data jsonb, message text, service_id uuid, redeploy_id uuid, job_id uuid)
+      ) with ordinality as item(type, data, message, service_id, redeploy_id, job_id, ordinal)
+    )
+    select epoch, last_seq from counted`);
+  if (head === undefined) throw new Error(`environment ${environmentId} has no event stream`);
+  return { environmentId, epoch: head.epoch, seq: Number(head.last_seq) };
+}
+
+export async function createEventStream(
+  tx: Transaction,
+  environmentId: string,
+  epoch: string,
+): Promise<void> {
+  await tx.execute(
+    sql`insert into event_streams (environment_id, epoch) values (${environmentId}, ${epoch})`,
+  );
+}

@@ -1,0 +1,106 @@
+// Rows of environments.
+import { and, eq, inArray, isNotNull, isNull, notExists, sql } from 'drizzle-orm';
+import type { Reader, Transaction } from './open.ts';
+import { type PageRequest, pagesByParent } from './pages.ts';
+import { environments } from './tables/environments.ts';
+import { services } from './tables/services.ts';
+
+export type EnvironmentRow = typeof environments.$inferSelect;
+
+export async function insertEnvironment(
+  tx: Transaction,
+  row: typeof environments.$inferInsert,
+): Promise<EnvironmentRow | undefined> {
+  const [made] = await tx.insert(environments).values(row).onConflictDoNothing().returning();
+  return made;
+}
+
+export async function listEnvironmentsById(
+  reader: Reader,
+  ids: readonly string[],
+): Promise<EnvironmentRow[]> {
+  return reader
+    .select()
+    .from(environments)
+    .where(inArray(environments.id, [...ids]));
+}
+
+/** Locked against every other change until the transaction ends. */
+export async function lockEnvironment(tx: Transaction, id: string): Promise<EnvironmentRow | undefined> {
+  const [row] = await tx
+    .select()
+    .from(environments)
+    .where(and(eq(environments.id, id), isNull(environments.deletedAt)))
+    .for('update');
+  return row;
+}
+
+export async function findEnvironmentByNamespace(
+  reader: Reader,
+  namespace: string,
+): Promise<EnvironmentRow | undefined> {
+  const [row] = await reader
+    .select()
+    .from(environments)
+    .where(and(eq(environments.namespace, namespace), isNull(environments.deletedAt)));
+  return row;
+}
+
+export async function pageEnvironments(
+  reader: Reader,
+  organizationId: string,
+  onlyId: string | null,
+  request: PageRequest,
+): Promise<EnvironmentRow[]> {
+  const where = and(
+    isNull(environments.deletedAt),
+    onlyId === null ? undefined : eq(environments.id, onlyId),
+  );
+  const page = { table: environments, key: environments.id, parent: environments.organizationId, where };
+  const found = await pagesByParent(reader, [organizationId], page, request);
+  return found.get(organizationId) ?? [];
+}
+
+export async function updateEnvironment(
+  tx: Transaction,
+  id: string,
+  set: Partial<Pick<EnvironmentRow, 'name'>>,
+): Promise<EnvironmentRow> {
+  const [row] = await tx
+    .update(environments)
+    .set({ ...set, revision: sql`${environments.revision} + 1` })
+    .where(eq(environments.id, id))
+    .returning();
+  if (row === undefined) throw new Error(`environment ${id} vanished under its lock`);
+  return row;
+}
+
+export async function markEnvironmentDeleting(tx: Transaction, id: string): Promise<void> {
+  await tx
+    .update(environments)
+    .set({ deletionRequestedAt: sql`now()`, revision: sql`${environments.revision} + 1` })
+    .where(eq(environments.id, id));
+}
+
+/** Environments to be deleted whose services are all gone. */
+export async function listEmptyDeleting(reader: Reader): Promise<EnvironmentRow[]> {
+  const living = (reader as Transaction)
+    .select({ id: services.id })
+    .from(services)
+    .where(and(eq(services.environmentId, environments.id), isNull(services.deletedAt)));
+  return reader
+    .select()
+    .from(environments)
+    .where(
+      and(isNotNull(environments.deletionRequestedAt), isNull(environments.deletedAt), notExists(living)),
+    );
+}
+
+export async function markEnvironmentDeleted(tx: Transaction, id: string): Promise<boolean> {
+  const rows = await tx
+    .update(environments)
+    .set({ deletedAt: sql`now()` })
+    .where(and(eq(environments.id, id), isNull(environments.deletedAt)))
+    .returning({ id: environments.id });
+  return rows.length > 0;
+}

@@ -1,0 +1,197 @@
+// Rows of jobs. A state is only ever written by `moveJob`, whose condition holds the table of moves: a late writer's
+// update affects no row.
+import { and, asc, eq, gt, inArray, isNotNull, not, or, type SQL, sql } from 'drizzle-orm';
+import { endedStates, type JobState, type JobType, statesBefore } from '../model/jobs.ts';
+import type { Reader, Transaction } from './open.ts';
+import { type PageRequest, pagesByParent } from './pages.ts';
+import { jobLines, jobs } from './tables/jobs.ts';
+
+export type JobRow = typeof jobs.$inferSelect;
+export type JobLineRow = typeof jobLines.$inferSelect;
+export type JobPatch = Partial<typeof jobs.$inferInsert> | Record<string, SQL>;
+
+export async function insertJobs(
+  tx: Transaction,
+  rows: readonly (typeof jobs.$inferInsert)[],
+): Promise<JobRow[]> {
+  return rows.length === 0
+    ? []
+    : tx
+        .insert(jobs)
+        .values([...rows])
+        .returning();
+}
+
+/** Moves a job forward; undefined when the table of moves doesn't allow it from where it is. */
+export async function moveJob(
+  tx: Transaction,
+  id: string,
+  state: JobState,
+  set: JobPatch = {},
+): Promise<JobRow | undefined> {
+  const ended = endedStates.includes(state) ? { stoppedAt: sql`now()`, health: null } : {};
+  const [row] = await tx
+    .update(jobs)
+    .set({ ...ended, ...set, state })
+    .where(and(eq(jobs.id, id), inArray(jobs.state, statesBefore(state))))
+    .returning();
+  return row;
+}
+
+/** Changes what isn't the state. */
+export async function updateJob(
+  tx: Pick<Transaction, 'update'>,
+  id: string,
+  set: JobPatch,
+  where?: SQL,
+): Promise<JobRow | undefined> {
+  const [row] = await tx
+    .update(jobs)
+    .set(set)
+    .where(and(eq(jobs.id, id), where))
+    .returning();
+  return row;
+}
+
+/** Healthy or not, while the container runs. */
+export function markHealth(tx: Transaction, id: string, health: 'HEALTHY' | 'UNHEALTHY', output: string) {
+  return updateJob(
+    tx,
+    id,
+    { health, checkOutput: output },
+    and(eq(jobs.state, 'RUNNING'), sql`${jobs.health} is distinct from ${health}`),
+  );
+}
+
+/** What deciding needs: the living, those not yet cleaned up, those of the given redeploys, recent deaths. */
+export function listJobsToJudge(
+  reader: Reader,
+  serviceId: string,
+  redeployIds: readonly string[],
+  windowSeconds: number,
+): Promise<JobRow[]> {
+  const ids = [...redeployIds];
+  const involved =
+    ids.length === 0 ? undefined : or(inArray(jobs.redeployId, ids), inArray(jobs.restoredBy, ids));
+  const recent = sql`${jobs.createdAt} > now() - make_interval(secs => ${windowSeconds})`;
+  return reader
+    .select()
+    .from(jobs)
+    .where(
+      and(
+        eq(jobs.serviceId, serviceId),
+        not(eq(jobs.type, 'BUILD')),
+        or(
+          inArray(jobs.state, ['SCHEDULED', 'STARTING', 'RUNNING', 'STOPPING']),
+          not(jobs.cleaned),
+          and(involved, recent),
+        ),
+      ),
+    )
+    .orderBy(asc(jobs.id));
+}
+
+export function listJobsById(reader: Reader, ids: readonly string[]): Promise<JobRow[]> {
+  return reader
+    .select()
+    .from(jobs)
+    .where(inArray(jobs.id, [...ids]));
+}
+
+export function pageJobs(
+  reader: Reader,
+  serviceIds: readonly string[],
+  filter: { readonly types?: readonly JobType[] | null; readonly states?: readonly JobState[] | null },
+  request: PageRequest,
+): Promise<Map<string, JobRow[]>> {
+  const where = and(
+    filter.types ? inArray(jobs.type, [...filter.types]) : undefined,
+    filter.states ? inArray(jobs.state, [...filter.states]) : undefined,
+  );
+  return pagesByParent(
+    reader,
+    serviceIds,
+    { table: jobs, key: jobs.listKey, parent: jobs.serviceId, where, newestFirst: true },
+    request,
+  );
+}
+
+/** Jobs that took part in redeploys: started by, restored by or replaced by one. */
+export function listJobsOfRedeploys(reader: Reader, redeployIds: readonly string[]): Promise<JobRow[]> {
+  const ids = [...redeployIds];
+  return reader
+    .select()
+    .from(jobs)
+    .where(or(inArray(jobs.redeployId, ids), inArray(jobs.restoredBy, ids), inArray(jobs.replacedBy, ids)))
+    .orderBy(asc(jobs.id));
+}
+
+/** Healthy deploy and worker jobs by service. */
+export async function countHealthy(
+  reader: Reader,
+  serviceIds: readonly string[],
+): Promise<Map<string, number>> {
+  const rows = await reader
+    .select({ serviceId: jobs.serviceId, healthy: sql<number>`count(*)`.mapWith(Number) })
+    .from(jobs)
+    .where(
+      and(
+        inArray(jobs.serviceId, [...serviceIds]),
+        inArray(jobs.type, ['DEPLOY', 'WORKER']),
+        eq(jobs.state, 'RUNNING'),
+        eq(jobs.health, 'HEALTHY'),
+      ),
+    )
+    .groupBy(jobs.serviceId);
+  return new Map(rows.map((row) => [row.serviceId, row.healthy]));
+}
+
+/** Living jobs with a container, of the whole installation, for the comparison with the engine. */
+export function listRunningContainers(reader: Reader): Promise<Pick<JobRow, 'id' | 'serviceId' | 'state'>[]> {
+  return reader
+    .select({ id: jobs.id, serviceId: jobs.serviceId, state: jobs.state })
+    .from(jobs)
+    .where(and(inArray(jobs.state, ['RUNNING', 'STOPPING']), isNotNull(jobs.containerId)));
+}
+
+export async function appendLines(
+  tx: Pick<Transaction, 'insert'>,
+  rows: readonly JobLineRow[],
+): Promise<void> {
+  if (rows.length > 0)
+    await tx
+      .insert(jobLines)
+      .values([...rows])
+      .onConflictDoNothing();
+}
+
+export function listLines(
+  reader: Reader,
+  jobId: string,
+  afterSeq: number,
+  limit: number,
+): Promise<JobLineRow[]> {
+  return reader
+    .select()
+    .from(jobLines)
+    .where(and(eq(jobLines.jobId, jobId), gt(jobLines.seq, afterSeq)))
+    .orderBy(asc(jobLines.seq))
+    .limit(limit);
+}
+
+export async function lastLineSeq(reader: Reader, jobId: string): Promise<number> {
+  const [row] = await reader
+    .select({ seq: sql<number>`coalesce(max(${jobLines.seq}), 0)`.mapWith(Number) })
+    .from(jobLines)
+    .where(eq(jobLines.jobId, jobId));
+  return row?.seq ?? 0;
+}
+
+/** Builds that nobody has finished, oldest first. */
+export function listOpenBuilds(reader: Reader): Promise<JobRow[]> {
+  return reader
+    .select()
+    .from(jobs)
+    .where(and(eq(jobs.type, 'BUILD'), inArray(jobs.state, ['SCHEDULED', 'STARTING', 'RUNNING'])))
+    .orderBy(asc(jobs.id));
+}

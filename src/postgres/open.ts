@@ -1,0 +1,107 @@
+// The one way to the database: clients with their deadlines, and migrations under an advisory lock. Two clients, because
+// drizzle changes the parsers of the one it is given: `db` for queries by drizzle, `raw` for notifications and locks.
+import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
+import { migrate as applyMigrations } from 'drizzle-orm/postgres-js/migrator';
+import postgres, { type Sql } from 'postgres';
+import { Unavailable } from '../errors.ts';
+
+export type Database = PostgresJsDatabase;
+/** A transaction or the database itself; reads take either. */
+export type Reader = Pick<Database, 'select' | 'selectDistinct' | 'execute' | '$with' | 'with'>;
+export type Transaction = Parameters<Parameters<Database['transaction']>[0]>[0];
+
+export interface Store {
+  readonly db: Database;
+  readonly raw: Sql;
+  readonly url: string;
+  /** Milliseconds after which a call is given up, whatever the network does. */
+  readonly deadlineMs: number;
+  close(): Promise<void>;
+}
+
+const sessionSettings = {
+  statement_timeout: 15_000,
+  lock_timeout: 5_000,
+  idle_in_transaction_session_timeout: 15_000,
+  application_name: 'berth',
+};
+
+export function connect(
+  url: string,
+  options: { maximum: number; settings?: Record<string, string | number> },
+): Sql {
+  return postgres(url, {
+    max: options.maximum,
+    connect_timeout: 5,
+    keep_alive: 10,
+    onnotice: () => {},
+    connection: { ...sessionSettings, ...options.settings },
+  });
+}
+
+export interface StoreOptions {
+  readonly connections: number;
+  readonly onQuery?: (query: string) => void;
+}
+
+export function openStore(url: string, options: StoreOptions = { connections: 16 }): Store {
+  const client = connect(url, { maximum: options.connections });
+  const raw = connect(url, { maximum: 3 });
+  const { onQuery } = options;
+  const db = drizzle({ client, ...(onQuery ? { logger: { logQuery: onQuery } } : {}) });
+  return {
+    db,
+    raw,
+    url,
+    deadlineMs: 20_000,
+    close: async () => {
+      await Promise.all([client.end({ timeout: 2 }), raw.end({ timeout: 2 })]);
+    },
+  };
+}
+
+/** A silent network would let a query wait for ever; this ends the wait with a clear refusal. */
+export async function withDeadline<T>(store: Store, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const deadline = new Promise<never>((_, reject) => {
+    const late = new Unavailable(
+      'The database did not answer in time. Nothing is known to have changed; look again.',
+    );
+    timer = setTimeout(() => reject(late), store.deadlineMs);
+  });
+  try {
+    return await Promise.race([work, deadline]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const migrationLock = 7_226_001;
+
+/** Brings the schema up to date. Any number of starting replicas may call it at once: one does the work, the rest wait. */
+export async function migrate(url: string): Promise<void> {
+  const client = connect(url, { maximum: 1, settings: { lock_timeout: 3_000, statement_timeout: 0 } });
+  try {
+    await waitForLock(client);
+    const migrationsFolder = new URL('../../drizzle', import.meta.url).pathname;
+    await applyMigrations(drizzle({ client }), { migrationsFolder });
+    await client`select pg_advisory_unlock(${migrationLock})`;
+  } finally {
+    await client.end({ timeout: 2 });
+  }
+}
+
+async function waitForLock(client: Sql): Promise<void> {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    try {
+      await client`select pg_advisory_lock(${migrationLock})`;
+      return;
+    } catch (error) {
+      const busy = error instanceof postgres.PostgresError && error.code === '55P03';
+      if (!busy) throw error;
+    }
+  }
+  throw new Unavailable(
+    'Another process has been migrating the database for five minutes; start again when it is done.',
+  );
+}

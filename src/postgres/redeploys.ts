@@ -1,0 +1,121 @@
+// Rows of redeploys and releases.
+import { and, desc, eq, inArray, sql } from 'drizzle-orm';
+import { openStates } from '../model/redeploy.ts';
+import type { Reader, Transaction } from './open.ts';
+import { type PageRequest, pagesByParent } from './pages.ts';
+import { redeploys, releases } from './tables/redeploys.ts';
+
+export type RedeployRow = typeof redeploys.$inferSelect;
+export type ReleaseRow = typeof releases.$inferSelect;
+
+const isOpen = inArray(redeploys.state, [...openStates]);
+
+export async function insertRedeploy(
+  tx: Transaction,
+  row: Omit<typeof redeploys.$inferInsert, 'deadlineAt'> & { readonly deadlineSeconds: number },
+): Promise<RedeployRow> {
+  const { deadlineSeconds, ...values } = row;
+  const [made] = await tx
+    .insert(redeploys)
+    .values({ ...values, deadlineAt: sql`now() + make_interval(secs => ${deadlineSeconds})` })
+    .returning();
+  if (made === undefined) throw new Error('the redeploy was not inserted');
+  return made;
+}
+
+/** Ends the service's open redeploy, if there is one. The caller holds the service's lock. */
+export async function endOpenRedeploy(
+  tx: Transaction,
+  serviceId: string,
+  state: 'SUPERSEDED' | 'CANCELED',
+): Promise<RedeployRow | undefined> {
+  const [ended] = await tx
+    .update(redeploys)
+    .set({ state, endedAt: sql`now()` })
+    .where(and(eq(redeploys.serviceId, serviceId), isOpen))
+    .returning();
+  return ended;
+}
+
+export async function findOpenRedeploys(
+  reader: Reader,
+  serviceIds: readonly string[],
+): Promise<Map<string, RedeployRow>> {
+  const rows = await reader
+    .select()
+    .from(redeploys)
+    .where(and(inArray(redeploys.serviceId, [...serviceIds]), isOpen));
+  return new Map(rows.map((row) => [row.serviceId, row]));
+}
+
+/** Changes an open redeploy; undefined when it has ended in the meantime (an end state is never left). */
+export async function updateRedeploy(
+  tx: Transaction,
+  id: string,
+  set: Partial<typeof redeploys.$inferInsert>,
+): Promise<RedeployRow | undefined> {
+  const [row] = await tx
+    .update(redeploys)
+    .set(set)
+    .where(and(eq(redeploys.id, id), isOpen))
+    .returning();
+  return row;
+}
+
+export function listRedeploysById(reader: Reader, ids: readonly string[]): Promise<RedeployRow[]> {
+  return reader
+    .select()
+    .from(redeploys)
+    .where(inArray(redeploys.id, [...ids]));
+}
+
+export function pageRedeploys(
+  reader: Reader,
+  of: 'service' | 'environment',
+  ids: readonly string[],
+  request: PageRequest,
+): Promise<Map<string, RedeployRow[]>> {
+  const parent = of === 'service' ? redeploys.serviceId : redeploys.environmentId;
+  return pagesByParent(
+    reader,
+    ids,
+    { table: redeploys, key: redeploys.id, parent, newestFirst: true },
+    request,
+  );
+}
+
+export async function insertRelease(tx: Transaction, row: typeof releases.$inferInsert): Promise<ReleaseRow> {
+  const [made] = await tx.insert(releases).values(row).returning();
+  if (made === undefined) throw new Error('the release was not inserted');
+  return made;
+}
+
+export function listReleasesById(reader: Reader, ids: readonly string[]): Promise<ReleaseRow[]> {
+  return reader
+    .select()
+    .from(releases)
+    .where(inArray(releases.id, [...ids]));
+}
+
+export function pageReleases(
+  reader: Reader,
+  serviceIds: readonly string[],
+  request: PageRequest,
+): Promise<Map<string, ReleaseRow[]>> {
+  const page = { table: releases, key: releases.id, parent: releases.serviceId, newestFirst: true };
+  return pagesByParent(reader, serviceIds, page, request);
+}
+
+/** Releases beyond the newest `keep`, oldest last. */
+export async function listReleasesBeyond(
+  reader: Reader,
+  serviceId: string,
+  keep: number,
+): Promise<ReleaseRow[]> {
+  return reader
+    .select()
+    .from(releases)
+    .where(eq(releases.serviceId, serviceId))
+    .orderBy(desc(releases.id))
+    .offset(keep);
+}

@@ -1,0 +1,149 @@
+// This process as a replica: a number, and an advisory lock under it on a connection of its own as sign of life. When
+// the process dies the lock falls within a moment, and others may take over what it held.
+import { hostname } from 'node:os';
+import { and, eq, inArray, isNotNull, sql } from 'drizzle-orm';
+import { connect, type Store, withDeadline } from './open.ts';
+import { replicas } from './tables/replicas.ts';
+import { services } from './tables/services.ts';
+
+export const leaseSeconds = 15;
+const lockClass = 7_226_002;
+
+export interface Replica {
+  readonly number: number;
+  close(): Promise<void>;
+}
+
+/** `onLost` is called when the sign of life is gone though the process lives: it must stop writing at once. */
+export async function joinReplicas(store: Store, onLost: () => void): Promise<Replica> {
+  const [row] = await store.db.insert(replicas).values({ host: hostname() }).returning();
+  if (row === undefined) throw new Error('no replica number was given');
+  let client = await takeLock(row.number);
+  let closed = false;
+
+  async function takeLock(number: number) {
+    const fresh = connect(store.url, { maximum: 1, settings: { idle_session_timeout: 0 } });
+    await fresh`select pg_advisory_lock(${lockClass}, ${number})`;
+    return fresh;
+  }
+  async function checkLock(): Promise<void> {
+    const [held] = await client`
+      select 1 from pg_locks where locktype = 'advisory' and classid = ${lockClass}
+      and objid = ${row?.number ?? 0} and pid = pg_backend_pid()`;
+    if (held !== undefined || closed) return;
+    onLost();
+    await client.end({ timeout: 0 });
+    client = await takeLock(row?.number ?? 0);
+  }
+  const checking = setInterval(() => void checkLock().catch(() => {}), 2_000);
+  return {
+    number: row.number,
+    close: async () => {
+      closed = true;
+      clearInterval(checking);
+      await client.end({ timeout: 1 });
+      await store.db.delete(replicas).where(eq(replicas.number, row.number));
+    },
+  };
+}
+
+export interface Claim {
+  readonly serviceId: string;
+  readonly environmentId: string;
+  readonly epoch: number;
+  /** What had been asked for when the claim was made; more since then means: look again. */
+  readonly attention: number;
+}
+
+/** Nobody's, run out, or held by a replica whose sign of life is gone. */
+const claimable = sql`(${services.leaseHolder} is null or ${services.leaseUntil} < now() or not exists (
+  select 1 from pg_locks where locktype = 'advisory' and classid = ${lockClass}
+  and objid = ${services.leaseHolder}))`;
+
+/** Takes a service that is due, if there is one that nobody else works on. */
+export async function claimService(store: Store, replica: Replica): Promise<Claim | undefined> {
+  const due = store.db
+    .select({ id: services.id })
+    .from(services)
+    .where(and(isNotNull(services.dueAt), sql`${services.dueAt} <= now()`, claimable))
+    .orderBy(services.dueAt)
+    .limit(1)
+    .for('update', { skipLocked: true });
+  const claimed = store.db
+    .update(services)
+    .set({
+      leaseHolder: replica.number,
+      leaseEpoch: sql`${services.leaseEpoch} + 1`,
+      leaseUntil: sql`now() + make_interval(secs => ${leaseSeconds})`,
+    })
+    .where(inArray(services.id, due))
+    .returning({
+      serviceId: services.id,
+      environmentId: services.environmentId,
+      epoch: services.leaseEpoch,
+      attention: services.attention,
+    });
+  const [claim] = await withDeadline(store, claimed.execute());
+  return claim;
+}
+
+/** Prolongs the leases; answers with the services still held. */
+export async function renewLeases(
+  store: Store,
+  replica: Replica,
+  claims: readonly Claim[],
+): Promise<Set<string>> {
+  if (claims.length === 0) return new Set();
+  const rows = await withDeadline(
+    store,
+    store.db
+      .update(services)
+      .set({ leaseUntil: sql`now() + make_interval(secs => ${leaseSeconds})` })
+      .where(
+        and(
+          eq(services.leaseHolder, replica.number),
+          inArray(
+            services.id,
+            claims.map((claim) => claim.serviceId),
+          ),
+        ),
+      )
+      .returning({ id: services.id, epoch: services.leaseEpoch })
+      .execute(),
+  );
+  const epochs = new Map(claims.map((claim) => [claim.serviceId, claim.epoch]));
+  return new Set(rows.filter((row) => epochs.get(row.id) === row.epoch).map((row) => row.id));
+}
+
+/** Gives the service back, to be looked at again at `dueAt`; at once when something was asked for in the meantime. */
+export async function releaseService(
+  store: Store,
+  replica: Replica,
+  claim: Claim,
+  dueAt: Date | null,
+): Promise<void> {
+  const next = dueAt === null ? sql`null` : sql`${dueAt.toISOString()}::timestamptz`;
+  await withDeadline(
+    store,
+    store.db
+      .update(services)
+      .set({
+        leaseHolder: null,
+        leaseUntil: null,
+        dueAt: sql`case when ${services.attention} = ${claim.attention} then ${next} else now() end`,
+      })
+      .where(
+        and(
+          eq(services.id, claim.serviceId),
+          eq(services.leaseHolder, replica.number),
+          eq(services.leaseEpoch, claim.epoch),
+        ),
+      )
+      .execute(),
+  );
+}
+
+/** Marks services as due now. */
+export function dueNow() {
+  return { dueAt: sql`now()`, attention: sql`${services.attention} + 1` };
+}
