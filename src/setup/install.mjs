@@ -13,7 +13,16 @@ const stamp = join(modules, '.installed-lock-sha256');
 const ownNode = join(modules, '.bin', 'node');
 const leastNode = [22, 18];
 
-main();
+/** Something a person has to put right; its message says what. */
+class Stop extends Error {}
+
+try {
+  main();
+} catch (fault) {
+  if (!(fault instanceof Stop)) throw fault;
+  say(fault.message);
+  process.exitCode = 1;
+}
 
 function main() {
   if (!installed()) {
@@ -52,7 +61,7 @@ function takeLock() {
     if (!alive(file)) rmSync(file, { force: true });
     else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
   }
-  return stop(`Another process has been installing for ten minutes. If none is, remove ${file}.`);
+  throw new Stop(`Another process has been installing for ten minutes. If none is, remove ${file}.`);
 }
 
 function alive(file) {
@@ -78,9 +87,9 @@ function install() {
     cwd: root,
     stdio: ['ignore', 'ignore', 'inherit'],
   });
-  if (done.error) stop(`npm can't be run (${done.error.message}). Install npm, then start again.`);
+  if (done.error) throw new Stop(`npm can't be run (${done.error.message}). Install npm, then start again.`);
   if (done.status !== 0) {
-    stop(
+    throw new Stop(
       'Installing the dependencies failed; npm says why above. The network and its proxy settings are the usual cause.',
     );
   }
@@ -89,11 +98,14 @@ function install() {
   writeFileSync(stamp, lockDigest());
 }
 
-/** After `&&`, npm's PATH finds the project's own Node first, even if it wasn't there when this script began. */
+/**
+ * The scripts of package.json go on with `hash -r && node …`: npm's PATH finds the project's own Node first, also when it
+ * came just now, but the shell would remember where it found the one that ran this.
+ */
 function checkNode() {
   if (suffices(process.version) || suffices(versionOf(ownNode))) return;
   const wanted = leastNode.join('.');
-  stop(
+  throw new Stop(
     `Berth runs on Node ${wanted} or newer, and this is ${process.version}. It brings its own with the optional package ` +
       `node-${process.platform}-${process.arch}, which is missing or doesn't run here. Install Node ${wanted} or newer ` +
       'and put it on the PATH, or run "npm ci --include=optional" where that package exists.',
@@ -118,9 +130,4 @@ function suffices(version) {
 
 function say(line) {
   process.stderr.write(`${line}\n`);
-}
-
-function stop(line) {
-  say(line);
-  process.exit(1);
 }

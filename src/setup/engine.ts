@@ -1,0 +1,121 @@
+// Makes sure that a Docker Engine answers before anything else is opened. One that answers is used as it is. Otherwise, on
+// Debian or Ubuntu as root or with passwordless sudo, it is installed and started here, and every step is said first. What
+// it does with containers is src/runtime's; this knows no more of the engine than its ping.
+import { existsSync, readFileSync } from 'node:fs';
+import { setTimeout as wait } from 'node:timers/promises';
+import { Unavailable } from '../errors.ts';
+import { type Administrator, asAdministrator, findAdministrator } from './engine-administrator.ts';
+import { type Answer, ping } from './engine-ping.ts';
+import { engineLog, enginePid, launchEngine } from './engine-process.ts';
+
+export { stopEngine } from './engine-process.ts';
+
+const defaultHost = 'unix:///var/run/docker.sock';
+const startPatienceMilliseconds = 60_000;
+const installPatienceMilliseconds = 600_000;
+
+export interface EngineOptions {
+  /** `DOCKER_HOST`; undefined means the usual socket, which is the only one that is ever installed and started for. */
+  readonly host: string | undefined;
+  readonly say: (line: string) => void;
+  /** The engine is started for this run only: its containers end with it. The caller stops it (stopEngine). */
+  readonly stopWithProcess?: boolean;
+}
+
+export interface EnsuredEngine {
+  readonly installed: boolean;
+  /** Of the engine that this call started without systemd; undefined where one ran already. */
+  readonly startedPid: number | undefined;
+}
+
+export async function ensureEngine(options: EngineOptions): Promise<EnsuredEngine> {
+  const host = options.host || defaultHost;
+  const answer = await ping(host);
+  if (answer.kind === 'OK') return { installed: false, startedPid: undefined };
+  refuseWhatIsNotOurs(host, answer);
+
+  const administrator = await findAdministrator();
+  const installed = !existsSync('/usr/bin/dockerd') && !existsSync('/usr/sbin/dockerd');
+  if (installed) await install(administrator, options.say);
+  const startedPid = await start(administrator, options);
+  return { installed, startedPid };
+}
+
+/** Only an engine at the usual place of a system that we know is ours to install or start. */
+function refuseWhatIsNotOurs(host: string, answer: Exclude<Answer, { kind: 'OK' }>): void {
+  if (answer.kind === 'FORBIDDEN') {
+    throw new Unavailable(
+      `A Docker Engine is at ${host}, but this user may not talk to it. ` +
+        'Add the user to the group "docker" (sudo usermod -aG docker $USER) and log in again.',
+    );
+  }
+  if (host !== defaultHost) {
+    throw new Unavailable(
+      `No Docker Engine answers at ${host} (${answer.reason}). Start it, or correct or unset DOCKER_HOST.`,
+    );
+  }
+  if (!isDebian()) {
+    throw new Unavailable(
+      `No Docker Engine answers at ${host} (${answer.reason}). Install Docker Engine 20.10 or newer and start it, ` +
+        'or set DOCKER_HOST to one that runs elsewhere.',
+    );
+  }
+}
+
+function isDebian(): boolean {
+  if (!existsSync('/etc/os-release')) return false;
+  const release = readFileSync('/etc/os-release', 'utf8');
+  return /^ID(_LIKE)?=.*\b(debian|ubuntu)\b/m.test(release);
+}
+
+async function install(administrator: Administrator, say: (line: string) => void): Promise<void> {
+  say('No Docker Engine answers. Installing the package docker.io with apt-get; this takes some seconds.');
+  const options = { timeoutMilliseconds: installPatienceMilliseconds };
+  const apt = ['apt-get', '-q', '-o', 'DPkg::Lock::Timeout=300'];
+  const environment = ['env', 'DEBIAN_FRONTEND=noninteractive'];
+  try {
+    await asAdministrator(administrator, [...environment, ...apt, 'update'], options);
+    const packages = ['install', '-y', '--no-install-recommends', 'docker.io'];
+    await asAdministrator(administrator, [...environment, ...apt, ...packages], options);
+  } catch (fault) {
+    const words = fault instanceof Error ? fault.message : String(fault);
+    throw new Unavailable(
+      `Installing docker.io failed. Install a Docker Engine by hand. apt-get said: ${words.slice(-1_500)}`,
+    );
+  }
+}
+
+/** An engine that is just starting is waited for, never doubled: a second one would tear down the first one's networks. */
+async function start(administrator: Administrator, options: EngineOptions): Promise<number | undefined> {
+  if (enginePid() !== undefined) {
+    options.say('A Docker Engine is running but does not answer yet; waiting for it.');
+    await untilAnswering();
+    return undefined;
+  }
+  options.say('Starting the Docker Engine.');
+  if (existsSync('/run/systemd/system')) {
+    await asAdministrator(administrator, ['systemctl', 'start', 'docker'], { timeoutMilliseconds: 120_000 });
+    await untilAnswering();
+    return undefined;
+  }
+  const pid = await launchEngine(administrator, { keepContainers: options.stopWithProcess !== true });
+  await untilAnswering();
+  // Another start may have been faster; then ours has ended, and the one that answers isn't ours to stop.
+  return enginePid() === pid ? pid : undefined;
+}
+
+async function untilAnswering(): Promise<void> {
+  const giveUpAt = performance.now() + startPatienceMilliseconds;
+  for (;;) {
+    const answer = await ping(defaultHost);
+    if (answer.kind === 'OK') return;
+    if (answer.kind === 'FORBIDDEN') refuseWhatIsNotOurs(defaultHost, answer);
+    if (performance.now() > giveUpAt) {
+      throw new Unavailable(
+        `The Docker Engine does not answer after ${startPatienceMilliseconds / 1_000} s (${answer.reason}). ` +
+          `See "journalctl -u docker" or ${engineLog()}.`,
+      );
+    }
+    await wait(100);
+  }
+}
