@@ -16,10 +16,13 @@ export interface EventData {
   SERVICE_DELETION_REQUESTED: Record<never, never>;
   SERVICE_DELETED: Record<never, never>;
   VARIABLES_CHANGED: { readonly set: readonly string[]; readonly unset: readonly string[] };
+  JOB_STOP_REQUESTED: Record<never, never>;
+  JOB_START_REQUESTED: Record<never, never>;
   WORKERS_CHANGED: { readonly target: string; readonly count: number };
   CODE_PUSHED: { readonly commit: string; readonly subject: string };
   RELEASE_CREATED: { readonly releaseId: string; readonly commit: string };
   REDEPLOY_REQUESTED: { readonly reason: RedeployReason };
+  REDEPLOY_CANCEL_REQUESTED: Record<never, never>;
   PHASE_STARTED: { readonly phase: PhaseName };
   PHASE_ENDED: { readonly phase: PhaseName; readonly succeeded: boolean };
   IMAGE_PROGRESS: { readonly text: string; readonly current: number | null; readonly total: number | null };
@@ -50,10 +53,13 @@ export const eventTypes = [
   'SERVICE_DELETION_REQUESTED',
   'SERVICE_DELETED',
   'VARIABLES_CHANGED',
+  'JOB_STOP_REQUESTED',
+  'JOB_START_REQUESTED',
   'WORKERS_CHANGED',
   'CODE_PUSHED',
   'RELEASE_CREATED',
   'REDEPLOY_REQUESTED',
+  'REDEPLOY_CANCEL_REQUESTED',
   'PHASE_STARTED',
   'PHASE_ENDED',
   'IMAGE_PROGRESS',

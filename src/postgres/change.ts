@@ -13,6 +13,8 @@ export interface Change {
   audit(entry: AuditEntry): void;
   /** Another hint to send after the commit; those for events are sent by themselves. */
   nudge(topic: Topic): void;
+  /** Work that needs the place of this change's events in the log; runs after they were written, before the commit. */
+  afterEvents(work: (positions: ReadonlyMap<string, Position>) => Promise<void>): void;
 }
 
 export interface Changed<T> {
@@ -34,14 +36,18 @@ export async function change<T>(
   const committed = store.db.transaction(async (tx) => {
     const events: NewEvent[] = [];
     const entries: AuditEntry[] = [];
+    const last: ((positions: ReadonlyMap<string, Position>) => Promise<void>)[] = [];
     const value = await work({
       tx,
       emit: (event) => events.push(event),
       audit: (entry) => entries.push(entry),
       nudge: (topic) => topics.add(topic),
+      afterEvents: (each) => last.push(each),
     });
     for (const entry of entries) await writeAudit(tx, entry);
-    return { value, positions: await writeEvents(tx, events) };
+    const positions = await writeEvents(tx, events);
+    for (const each of last) await each(positions);
+    return { value, positions };
   });
   const changed = await withDeadline(store, committed);
   for (const environmentId of changed.positions.keys()) topics.add(`events:${environmentId}`);

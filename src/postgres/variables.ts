@@ -1,5 +1,5 @@
 // Rows of variables and of the secrets that hold their values.
-import { and, asc, eq, inArray, isNull, sql } from 'drizzle-orm';
+import { and, asc, eq, inArray, sql } from 'drizzle-orm';
 import type { VariableRef, VariableSource } from '../model/spec.ts';
 import type { Reader, Transaction } from './open.ts';
 import { environments } from './tables/environments.ts';
@@ -70,6 +70,17 @@ export async function saveVariables(
   return fresh.map((item) => item.name);
 }
 
+/** A secret that no variable points at. */
+export async function insertSecret(
+  tx: Transaction,
+  vault: Vault,
+  home: VariableHome,
+  { name, value, secretId }: Pick<NewVariable, 'name' | 'value' | 'secretId'>,
+): Promise<void> {
+  const sealed = vault.seal({ ...home, name, secretId }, value);
+  await tx.insert(secrets).values({ id: secretId, serviceId: home.serviceId, name, ...sealed });
+}
+
 export async function removeVariables(
   tx: Transaction,
   serviceId: string,
@@ -124,20 +135,5 @@ export async function openSecrets(
       const { id: secretId, serviceId, name } = secret;
       return [secretId, vault.open({ organizationId, environmentId, serviceId, name, secretId }, secret)];
     }),
-  );
-}
-
-/** Variables of living services of one environment, by service. */
-export async function listEnvironmentVariables(
-  reader: Reader,
-  environmentId: string,
-): Promise<Map<string, VariableRow[]>> {
-  const rows = await reader
-    .select({ id: services.id })
-    .from(services)
-    .where(and(eq(services.environmentId, environmentId), isNull(services.deletedAt)));
-  return listVariables(
-    reader,
-    rows.map((row) => row.id),
   );
 }

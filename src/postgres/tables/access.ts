@@ -13,7 +13,7 @@ export const tokens = pgTable('tokens', {
   name: text('name').notNull(),
   /** SHA-256 of the token, hexadecimal; the token itself is shown once and kept nowhere. */
   hash: text('hash').notNull().unique(),
-  scopes: text('scopes').array().$type<Scope[]>().notNull(),
+  scopes: text('scopes').$type<Scope>().array().notNull(),
   operator: boolean('operator').notNull().default(false),
   createdAt: moment('created_at').notNull().defaultNow(),
   createdBy: text('created_by').notNull(),

@@ -38,6 +38,8 @@ export const services = pgTable(
     rollBack: boolean('roll_back').notNull().default(true),
     hasVolume: boolean('has_volume').notNull().default(false),
     releaseId: uuid('release_id'),
+    /** User, password and database that the engine was made with, encrypted. */
+    credentialsId: uuid('credentials_id'),
     stopped: boolean('stopped').notNull().default(false),
     failingSince: moment('failing_since'),
     budgetFrom: moment('budget_from'),

@@ -217,6 +217,7 @@ CREATE TABLE "services" (
 	"roll_back" boolean DEFAULT true NOT NULL,
 	"has_volume" boolean DEFAULT false NOT NULL,
 	"release_id" uuid,
+	"credentials_id" uuid,
 	"stopped" boolean DEFAULT false NOT NULL,
 	"failing_since" timestamp(6) with time zone,
 	"budget_from" timestamp(6) with time zone,

@@ -1,0 +1,110 @@
+// Stopping and deleting services. A deleted database's volume waits before it is removed.
+import { InvalidInput, NotRedeployable } from '../errors.ts';
+import { type Caller, may } from '../model/callers.ts';
+import type { Change } from '../postgres/change.ts';
+import { lockEnvironment } from '../postgres/environments.ts';
+import { endOpenRedeploy } from '../postgres/redeploys.ts';
+import { retireVolumes, type ServiceRow, updateService } from '../postgres/services.ts';
+import { refreshAutomaticVariables } from './automatic-variables.ts';
+import { type Control, type Mutated, mutate } from './control.ts';
+import { serviceFor } from './places.ts';
+
+export interface StopServiceInput {
+  readonly serviceId: string;
+}
+
+type ServiceIds = { serviceId: string };
+
+/** Its jobs are stopped until the next redeploy. An open redeploy is canceled by it. */
+export function stopService(
+  control: Control,
+  caller: Caller,
+  input: StopServiceInput,
+): Promise<Mutated<ServiceIds>> {
+  return mutate(control, caller, { name: 'stopService', input: {} }, async (change) => {
+    const { service } = await serviceFor(change, caller, 'DEPLOY', input.serviceId);
+    refuseUnlessRedeployable(service, caller);
+    await cancelOpen(change, service);
+    await updateService(change.tx, service.id, { stopped: true }, true);
+    tell(
+      change,
+      caller,
+      service,
+      'SERVICE_STOPPED',
+      `${caller.tokenName} stopped ${service.label}.`,
+      'stopService',
+    );
+    return { ids: { serviceId: service.id }, environmentId: service.environmentId };
+  });
+}
+
+export interface DeleteServiceInput {
+  readonly serviceId: string;
+  readonly confirm: string;
+}
+
+/** `confirm` is the service's label. */
+export function deleteService(
+  control: Control,
+  caller: Caller,
+  input: DeleteServiceInput,
+): Promise<Mutated<ServiceIds>> {
+  return mutate(control, caller, { name: 'deleteService', input: {} }, async (change) => {
+    const { service } = await serviceFor(change, caller, 'MANAGE_ENVIRONMENTS', input.serviceId);
+    if (input.confirm !== service.label)
+      throw new InvalidInput(['input', 'confirm'], `must be the service's label, ${service.label}.`);
+    await markServiceDeleting(control, caller, change, service);
+    const environment = await lockEnvironment(change.tx, service.environmentId);
+    if (environment !== undefined) await refreshAutomaticVariables(control, change, environment);
+    return { ids: { serviceId: service.id }, environmentId: service.environmentId };
+  });
+}
+
+export async function markServiceDeleting(
+  control: Control,
+  caller: Caller,
+  change: Change,
+  service: ServiceRow,
+): Promise<void> {
+  await cancelOpen(change, service);
+  await updateService(change.tx, service.id, { deletionRequestedAt: new Date() }, true);
+  await retireVolumes(change.tx, service.id, control.settings.volumeRetentionSeconds);
+  const sentence = `${caller.tokenName} asked to delete ${service.label}.`;
+  tell(change, caller, service, 'SERVICE_DELETION_REQUESTED', sentence, 'deleteService');
+}
+
+/** A customization that the platform can't make again would be lost. */
+export function refuseUnlessRedeployable(service: ServiceRow, caller: Caller): void {
+  if (service.redeployable || may(caller, 'OPERATE')) return;
+  throw new NotRedeployable(
+    service.id,
+    `${service.label} carries a customization that only the support side can keep. Open a support ticket of kind REDEPLOY.`,
+  );
+}
+
+async function cancelOpen(change: Change, service: ServiceRow): Promise<void> {
+  const ended = await endOpenRedeploy(change.tx, service.id, 'CANCELED');
+  if (ended === undefined) return;
+  change.emit({
+    environmentId: service.environmentId,
+    serviceId: service.id,
+    redeployId: ended.id,
+    type: 'REDEPLOY_ENDED',
+    data: { state: 'CANCELED', cause: null },
+    message: `The redeploy of ${service.label} was canceled because the service is being stopped.`,
+  });
+}
+
+function tell(
+  change: Change,
+  caller: Caller,
+  service: ServiceRow,
+  type: 'SERVICE_STOPPED' | 'SERVICE_DELETION_REQUESTED',
+  message: string,
+  action: string,
+): void {
+  const { environmentId, id: serviceId } = service;
+  change.emit({ environmentId, serviceId, type, data: {}, message });
+  change.audit({ caller, action, environmentId, subjectType: 'Service', subjectId: serviceId });
+  change.nudge('due');
+}

@@ -1,0 +1,55 @@
+// Finding what an action is about, with the caller's right to it checked and, for changes, its row locked.
+import { Conflict, NotFound, Stale } from '../errors.ts';
+import { type Action, authorise, type Caller } from '../model/callers.ts';
+import type { Change } from '../postgres/change.ts';
+import { type EnvironmentRow, lockEnvironment } from '../postgres/environments.ts';
+import { lockService, type PlacedService } from '../postgres/services.ts';
+
+export async function environmentFor(
+  { tx }: Change,
+  caller: Caller,
+  action: Action,
+  id: string,
+  path: string[] = ['input', 'environmentId'],
+): Promise<EnvironmentRow> {
+  const row = await lockEnvironment(tx, id);
+  if (row === undefined) throw new NotFound('environment', path);
+  authorise(
+    caller,
+    action,
+    { organizationId: row.organizationId, environmentId: row.id },
+    'environment',
+    path,
+  );
+  if (row.deletionRequestedAt !== null)
+    throw new Conflict(`The environment ${row.name} is being deleted.`, path, { type: 'Environment', id });
+  return row;
+}
+
+/** A living service that isn't being deleted, locked. */
+export async function serviceFor(
+  { tx }: Change,
+  caller: Caller,
+  action: Action,
+  id: string,
+  path: string[] = ['input', 'serviceId'],
+): Promise<PlacedService> {
+  const placed = await lockService(tx, id);
+  if (placed === undefined) throw new NotFound('service', path);
+  const place = { organizationId: placed.organizationId, environmentId: placed.service.environmentId };
+  authorise(caller, action, place, 'service', path);
+  if (placed.service.deletionRequestedAt !== null)
+    throw new Conflict(`The service ${placed.service.label} is being deleted.`, path, {
+      type: 'Service',
+      id,
+    });
+  return placed;
+}
+
+export function checkRevision(expected: number | null | undefined, revision: number): void {
+  if (expected === null || expected === undefined || expected === revision) return;
+  throw new Stale(`It has changed: its revision is ${revision} now. Read it again and decide anew.`, [
+    'input',
+    'expectedRevision',
+  ]);
+}

@@ -1,0 +1,115 @@
+// Changing a service's spec. Nothing that runs changes by it: it takes effect with the next redeploy.
+import { Conflict, InvalidInput, LimitReached } from '../errors.ts';
+import { authoriseAction, type Caller } from '../model/callers.ts';
+import { checkLabel, checkRange } from '../model/rules.ts';
+import { findEngineKind } from '../model/service-types/index.ts';
+import { chooseSize, maximumScale, maximumWorkerLimit, type SizeInput } from '../model/sizes.ts';
+import type { Change } from '../postgres/change.ts';
+import { lockEnvironment } from '../postgres/environments.ts';
+import {
+  listServicesOf,
+  listWorkers,
+  type ServicePatch,
+  type ServiceRow,
+  updateService as writeService,
+} from '../postgres/services.ts';
+import { refreshAutomaticVariables } from './automatic-variables.ts';
+import { type Control, type Mutated, mutate } from './control.ts';
+import { checkRevision, serviceFor } from './places.ts';
+
+export interface UpdateServiceInput {
+  readonly serviceId: string;
+  readonly label?: string | null | undefined;
+  readonly size?: SizeInput | null | undefined;
+  readonly scale?: number | null | undefined;
+  readonly workerLimit?: number | null | undefined;
+  readonly rollBack?: boolean | null | undefined;
+  /** Operators only. */
+  readonly redeployable?: boolean | null | undefined;
+  readonly expectedRevision?: number | null | undefined;
+}
+
+export function updateService(
+  control: Control,
+  caller: Caller,
+  input: UpdateServiceInput,
+): Promise<Mutated<{ serviceId: string }>> {
+  return mutate(control, caller, { name: 'updateService', input: {} }, async (change) => {
+    const { service } = await serviceFor(change, caller, 'DEPLOY', input.serviceId);
+    checkRevision(input.expectedRevision, service.revision);
+    if (input.redeployable != null) authoriseAction(caller, 'OPERATE');
+    const patch = await patchFrom(change, service, input);
+    const fields = Object.keys(patch).sort();
+    if (fields.length === 0) throw new InvalidInput(['input'], 'must change at least one field.');
+    const { environmentId } = service;
+    await writeService(change.tx, service.id, patch);
+    if (patch.label !== undefined) {
+      const environment = await lockEnvironment(change.tx, environmentId);
+      if (environment !== undefined) await refreshAutomaticVariables(control, change, environment);
+    }
+    change.emit({
+      environmentId,
+      serviceId: service.id,
+      type: 'SERVICE_UPDATED',
+      data: { fields },
+      message: `${caller.tokenName} changed ${fields.join(', ')} of ${service.label}.`,
+    });
+    const subject = { environmentId, subjectType: 'Service', subjectId: service.id };
+    change.audit({ caller, action: 'updateService', ...subject, after: fields.join(' ') });
+    return { ids: { serviceId: service.id }, environmentId };
+  });
+}
+
+async function patchFrom(
+  change: Change,
+  service: ServiceRow,
+  input: UpdateServiceInput,
+): Promise<ServicePatch> {
+  const patch: ServicePatch = {};
+  if (input.label != null && input.label !== service.label)
+    patch.label = await freeLabel(change, service, input.label);
+  const least = findEngineKind(service.runtime)?.minimumMemoryMiB ?? 0;
+  if (input.size != null) patch.size = chooseSize(input.size, service.size, least);
+  if (input.scale != null) patch.scale = checkScale(service, input.scale);
+  if (input.workerLimit != null)
+    patch.workerLimit = await checkWorkerLimit(change, service, input.workerLimit);
+  if (input.rollBack != null) patch.rollBack = input.rollBack;
+  if (input.redeployable != null) patch.redeployable = input.redeployable;
+  return patch;
+}
+
+async function freeLabel({ tx }: Change, service: ServiceRow, wanted: string): Promise<string> {
+  const label = checkLabel(wanted, ['input', 'label']);
+  const others = (await listServicesOf(tx, service.environmentId)).filter((each) => each.id !== service.id);
+  const rival = others.find((each) => each.label === label || each.dnsName === label);
+  if (rival === undefined) return label;
+  throw new Conflict(
+    `The label ${label} is taken by another service of this environment.`,
+    ['input', 'label'],
+    {
+      type: 'Service',
+      id: rival.id,
+    },
+  );
+}
+
+function checkScale(service: ServiceRow, scale: number): number {
+  if (service.type === 'DATABASE' && scale > 1)
+    throw new InvalidInput(['input', 'scale'], 'must be 0 or 1 for a database: one writer for each volume.');
+  return checkRange(scale, 0, maximumScale, ['input', 'scale'], 'jobs');
+}
+
+async function checkWorkerLimit({ tx }: Change, service: ServiceRow, limit: number): Promise<number> {
+  if (service.type !== 'CODE') throw new InvalidInput(['input', 'workerLimit'], 'is for code services only.');
+  checkRange(limit, 0, maximumWorkerLimit, ['input', 'workerLimit'], 'jobs');
+  const counts = (await listWorkers(tx, [service.id])).get(service.id) ?? {};
+  const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
+  if (total > limit)
+    throw new LimitReached(
+      `${total} worker jobs are asked for now. Scale them down first.`,
+      ['input', 'workerLimit'],
+      limit,
+      total,
+    );
+  return limit;
+}

@@ -1,0 +1,208 @@
+// Variables a user sets: many at once or none, kept encrypted; reading a value is a right of its own and leaves a row in
+// the audit.
+import { Conflict, InvalidInput, LimitReached, NotFound } from '../errors.ts';
+import { newId } from '../ids.ts';
+import { authorise, type Caller } from '../model/callers.ts';
+import {
+  checkVariableName,
+  checkVariableValue,
+  maximumEnvironmentBytes,
+  maximumVariables,
+  utf8Length,
+} from '../model/rules.ts';
+import { type Change, change } from '../postgres/change.ts';
+import { lockEnvironment } from '../postgres/environments.ts';
+import { listServicesById, updateService } from '../postgres/services.ts';
+import {
+  listVariables,
+  openSecrets,
+  removeVariables,
+  saveVariables,
+  type VariableHome,
+} from '../postgres/variables.ts';
+import { refreshAutomaticVariables } from './automatic-variables.ts';
+import { type Control, type Mutated, mutate } from './control.ts';
+import { checkRevision, serviceFor } from './places.ts';
+
+export interface VariableInput {
+  readonly name: string;
+  readonly value: string;
+}
+
+export interface SetVariablesInput {
+  readonly serviceId: string;
+  readonly variables: readonly VariableInput[];
+  readonly expectedRevision?: number | null | undefined;
+}
+
+export function setVariables(
+  control: Control,
+  caller: Caller,
+  input: SetVariablesInput,
+): Promise<Mutated<{ serviceId: string }>> {
+  return mutate(control, caller, { name: 'setVariables', input: {} }, async (change) => {
+    const { service, organizationId } = await serviceFor(change, caller, 'DEPLOY', input.serviceId);
+    checkRevision(input.expectedRevision, service.revision);
+    const items = checkVariables(input.variables, ['input', 'variables']);
+    if (items.length === 0)
+      throw new InvalidInput(['input', 'variables'], 'must name at least one variable.');
+    const home = { organizationId, environmentId: service.environmentId, serviceId: service.id };
+    const set = await saveUserVariables(control, change, home, items, caller.tokenName, ['input']);
+    await updateService(change.tx, service.id, {});
+    tell(change, caller, service, { set, unset: [] }, 'setVariables');
+    return { ids: { serviceId: service.id }, environmentId: service.environmentId };
+  });
+}
+
+export interface UnsetVariablesInput {
+  readonly serviceId: string;
+  readonly names: readonly string[];
+}
+
+export function unsetVariables(
+  control: Control,
+  caller: Caller,
+  input: UnsetVariablesInput,
+): Promise<Mutated<{ serviceId: string }>> {
+  return mutate(control, caller, { name: 'unsetVariables', input: {} }, async (change) => {
+    const { service } = await serviceFor(change, caller, 'DEPLOY', input.serviceId);
+    if (input.names.length === 0)
+      throw new InvalidInput(['input', 'names'], 'must name at least one variable.');
+    const present = (await listVariables(change.tx, [service.id])).get(service.id) ?? [];
+    for (const [index, name] of input.names.entries()) {
+      const path = ['input', 'names', String(index)];
+      const row = present.find((each) => each.name === name);
+      if (row === undefined)
+        throw new InvalidInput(path, `is not set on this service: ${name.slice(0, 200)}.`);
+      if (row.source === 'AUTOMATIC')
+        throw new Conflict(`${name} is set by the platform and can't be unset.`, path);
+    }
+    const unset = await removeVariables(change.tx, service.id, input.names);
+    await updateService(change.tx, service.id, {});
+    const environment = await lockEnvironment(change.tx, service.environmentId);
+    if (environment !== undefined) await refreshAutomaticVariables(control, change, environment);
+    tell(change, caller, service, { set: [], unset }, 'unsetVariables');
+    return { ids: { serviceId: service.id }, environmentId: service.environmentId };
+  });
+}
+
+/** The value, for a caller who may read secrets. Leaves an audit row. */
+export async function readVariable(
+  control: Control,
+  caller: Caller,
+  serviceId: string,
+  name: string,
+): Promise<string> {
+  const { value } = await change(control, async (current) => {
+    const { tx } = current;
+    const [service] = await listServicesById(tx, [serviceId]);
+    if (service === undefined) throw new NotFound('variable');
+    const { environmentId } = service;
+    const place = { organizationId: control.installation.organizationId, environmentId };
+    authorise(caller, 'READ_SECRETS', place, 'variable', []);
+    const row = (await listVariables(tx, [serviceId])).get(serviceId)?.find((each) => each.name === name);
+    if (row === undefined) throw new NotFound('variable');
+    const opened = (await openSecrets(tx, control.vault, [row.secretId])).get(row.secretId);
+    if (opened === undefined) throw new NotFound('variable');
+    const subject = { subjectType: 'Variable', subjectId: `${serviceId}:${name}` };
+    current.audit({ caller, action: 'readVariable', environmentId, ...subject });
+    return opened;
+  });
+  return value;
+}
+
+/** Checks all before anything is written. */
+export function checkVariables(
+  items: readonly VariableInput[],
+  path: readonly string[],
+): readonly VariableInput[] {
+  const names = new Set<string>();
+  for (const [index, { name, value }] of items.entries()) {
+    const here = [...path, String(index)];
+    checkVariableName(name, [...here, 'name']);
+    if (/^BERTH_/.test(name) || name === 'PROCFILE_TARGET')
+      throw new Conflict(`${name} is set by the platform and can't be set.`, [...here, 'name']);
+    if (names.has(name)) throw new InvalidInput([...here, 'name'], `is given twice: ${name}.`);
+    names.add(name);
+    checkVariableValue(value, [...here, 'value']);
+  }
+  return items;
+}
+
+/** Writes checked variables; answers with the names whose value changed. */
+export async function saveUserVariables(
+  control: Control,
+  { tx }: Change,
+  home: VariableHome,
+  items: readonly VariableInput[],
+  updatedBy: string,
+  path: readonly string[],
+): Promise<string[]> {
+  const present = (await listVariables(tx, [home.serviceId])).get(home.serviceId) ?? [];
+  for (const [index, { name }] of items.entries())
+    if (present.some((row) => row.name === name && row.source === 'AUTOMATIC'))
+      throw new Conflict(`${name} is set by the platform and can't be set.`, [
+        ...path,
+        'variables',
+        `${index}`,
+        'name',
+      ]);
+  await checkTotals(control, { tx } as Change, present, items, path);
+  const rows = items.map((item) => ({ ...item, source: 'USER' as const, secretId: newId() }));
+  return saveVariables(tx, control.vault, home, rows, updatedBy);
+}
+
+async function checkTotals(
+  control: Control,
+  { tx }: Pick<Change, 'tx'>,
+  present: readonly { readonly name: string; readonly secretId: string }[],
+  items: readonly VariableInput[],
+  path: readonly string[],
+): Promise<void> {
+  const changed = new Set(items.map((item) => item.name));
+  const staying = present.filter((row) => !changed.has(row.name));
+  const count = staying.length + items.length;
+  const where = [...path, 'variables'];
+  if (count > maximumVariables)
+    throw new LimitReached(
+      `A service may have ${maximumVariables} variables.`,
+      where,
+      maximumVariables,
+      count,
+    );
+  const values = await openSecrets(
+    tx,
+    control.vault,
+    staying.map((row) => row.secretId),
+  );
+  const size = (name: string, value: string) => utf8Length(name) + utf8Length(value) + 2;
+  const bytes =
+    staying.reduce((sum, row) => sum + size(row.name, values.get(row.secretId) ?? ''), 0) +
+    items.reduce((sum, item) => sum + size(item.name, item.value), 0);
+  if (bytes > maximumEnvironmentBytes)
+    throw new LimitReached(
+      'The variables of a service may have 1 MiB in all.',
+      where,
+      maximumEnvironmentBytes,
+      bytes,
+    );
+}
+
+function tell(
+  change: Change,
+  caller: Caller,
+  service: { readonly id: string; readonly environmentId: string; readonly label: string },
+  data: { readonly set: readonly string[]; readonly unset: readonly string[] },
+  action: string,
+): void {
+  const names = [...data.set, ...data.unset].join(', ') || 'nothing';
+  const { environmentId, id: serviceId } = service;
+  change.emit({
+    environmentId,
+    serviceId,
+    type: 'VARIABLES_CHANGED',
+    data,
+    message: `${caller.tokenName} changed variables of ${service.label}: ${names}. They take effect with the next redeploy.`,
+  });
+  change.audit({ caller, action, environmentId, subjectType: 'Service', subjectId: serviceId, after: names });
+}

@@ -1,0 +1,122 @@
+// Asking for a redeploy: the spec as it is wanted now is copied, an open redeploy is superseded, and the service is made
+// due, all within the caller's transaction and under the service's lock. Used by callers' mutations and by builds alike.
+import { newId } from '../ids.ts';
+import type { RedeployReason } from '../model/redeploy.ts';
+import { getEngineKind } from '../model/service-types/index.ts';
+import { compareSpecs, type Spec, type SpecImage } from '../model/spec.ts';
+import type { Change } from './change.ts';
+import type { Reader } from './open.ts';
+import {
+  endOpenRedeploy,
+  insertRedeploy,
+  listReleasesById,
+  type RedeployRow,
+  type ReleaseRow,
+} from './redeploys.ts';
+import { type PlacedService, type ServiceRow, updateService } from './services.ts';
+import { listVariables, refsOf, type VariableRow } from './variables.ts';
+
+export interface RedeployRequest {
+  readonly reason: RedeployReason;
+  readonly note: string | null;
+  readonly requestedBy: string;
+  readonly deadlineSeconds: number;
+}
+
+export async function requestRedeploy(
+  change: Change,
+  { service }: Pick<PlacedService, 'service'>,
+  spec: Spec,
+  request: RedeployRequest,
+): Promise<RedeployRow> {
+  const { tx, emit } = change;
+  const { environmentId, id: serviceId, label } = service;
+  const older = await endOpenRedeploy(tx, serviceId, 'SUPERSEDED');
+  if (older !== undefined)
+    emit({
+      environmentId,
+      serviceId,
+      redeployId: older.id,
+      type: 'REDEPLOY_ENDED',
+      data: { state: 'SUPERSEDED', cause: null },
+      message: `The redeploy of ${label} gave way to a newer one.`,
+    });
+  const redeploy = await insertRedeploy(tx, {
+    id: newId(),
+    environmentId,
+    serviceId,
+    strategy: spec.strategy,
+    state: 'QUEUED',
+    spec,
+    changes: compareSpecs(service.runningSpec ?? undefined, spec),
+    ...request,
+  });
+  await updateService(tx, serviceId, { stopped: false, failingSince: null, budgetFrom: null }, true);
+  emit({
+    environmentId,
+    serviceId,
+    redeployId: redeploy.id,
+    type: 'REDEPLOY_REQUESTED',
+    data: { reason: request.reason },
+    message: `${request.requestedBy} asked for a redeploy of ${label}.`,
+  });
+  change.nudge('due');
+  return redeploy;
+}
+
+/** The specs that redeploys asked for now would have; undefined for a code service without a release. */
+export async function wantedSpecs(
+  reader: Reader,
+  services: readonly ServiceRow[],
+): Promise<Map<string, Spec | undefined>> {
+  const releaseIds = services.flatMap((service) => service.releaseId ?? []);
+  const [variables, releases] = await Promise.all([
+    listVariables(
+      reader,
+      services.map((service) => service.id),
+    ),
+    releaseIds.length === 0 ? [] : listReleasesById(reader, releaseIds),
+  ]);
+  const byId = new Map(releases.map((release) => [release.id, release]));
+  return new Map(
+    services.map((service) => {
+      const release = service.releaseId === null ? undefined : byId.get(service.releaseId);
+      return [service.id, assemble(service, variables.get(service.id) ?? [], release)];
+    }),
+  );
+}
+
+export async function wantedSpec(reader: Reader, service: ServiceRow): Promise<Spec | undefined> {
+  return (await wantedSpecs(reader, [service])).get(service.id);
+}
+
+function assemble(
+  service: ServiceRow,
+  variables: readonly VariableRow[],
+  release: ReleaseRow | undefined,
+): Spec | undefined {
+  const image = imageOf(service, release);
+  if (image === undefined) return undefined;
+  return {
+    image,
+    size: service.size,
+    scale: service.scale,
+    strategy: service.strategy,
+    variables: refsOf(variables),
+    commands: release?.commands ?? {},
+    volume: service.hasVolume,
+    dnsName: service.dnsName,
+    rollBack: service.rollBack,
+  };
+}
+
+function imageOf(service: ServiceRow, release: ReleaseRow | undefined): SpecImage | undefined {
+  const { runtime, version } = service;
+  if (service.type === 'CODE' || runtime === null || version === null) {
+    if (release === undefined) return undefined;
+    const { id: releaseId, imageId, commit } = release;
+    return { kind: 'RELEASE', releaseId, imageId, commit };
+  }
+  const offered = getEngineKind(runtime).versions.find((each) => each.version === version);
+  return offered && { kind: 'CATALOGUE', runtime, version, reference: offered.image };
+}
