@@ -43,12 +43,7 @@ export async function ensureEngine(options: EngineOptions): Promise<EnsuredEngin
 
 /** Only an engine at the usual place of a system that we know is ours to install or start. */
 function refuseWhatIsNotOurs(host: string, answer: Exclude<Answer, { kind: 'OK' }>): void {
-  if (answer.kind === 'FORBIDDEN') {
-    throw new Unavailable(
-      `A Docker Engine is at ${host}, but this user may not talk to it. ` +
-        'Add the user to the group "docker" (sudo usermod -aG docker $USER) and log in again.',
-    );
-  }
+  if (answer.kind === 'FORBIDDEN') throw forbidden(host);
   if (host !== defaultHost) {
     throw new Unavailable(
       `No Docker Engine answers at ${host} (${answer.reason}). Start it, or correct or unset DOCKER_HOST.`,
@@ -60,6 +55,13 @@ function refuseWhatIsNotOurs(host: string, answer: Exclude<Answer, { kind: 'OK' 
         'or set DOCKER_HOST to one that runs elsewhere.',
     );
   }
+}
+
+function forbidden(host: string): Unavailable {
+  return new Unavailable(
+    `A Docker Engine is at ${host}, but this user may not talk to it. ` +
+      'Add the user to the group "docker" (sudo usermod -aG docker $USER) and log in again.',
+  );
 }
 
 function isDebian(): boolean {
@@ -109,7 +111,7 @@ async function untilAnswering(): Promise<void> {
   for (;;) {
     const answer = await ping(defaultHost);
     if (answer.kind === 'OK') return;
-    if (answer.kind === 'FORBIDDEN') refuseWhatIsNotOurs(defaultHost, answer);
+    if (answer.kind === 'FORBIDDEN') throw forbidden(defaultHost);
     if (performance.now() > giveUpAt) {
       throw new Unavailable(
         `The Docker Engine does not answer after ${startPatienceMilliseconds / 1_000} s (${answer.reason}). ` +
