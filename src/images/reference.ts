@@ -1,0 +1,73 @@
+// What an image reference asks for, read once: its registry, its repository and which version in which variant. Holds no
+// knowledge of recipes; whether a version can be made here is theirs to say.
+
+export interface Reference {
+  /** As it was given; what the engine is asked for. */
+  readonly given: string;
+  /** In full, so that `postgres:15` and `docker.io/library/postgres:15` are one thing. */
+  readonly canonical: string;
+  readonly registry: string;
+  /** Without the registry, `library/postgres`. */
+  readonly repository: string;
+  /** Undefined when the image is asked for by its digest. */
+  readonly tag: string | undefined;
+}
+
+/** `15`, `10.11` or, for the newest there is, an empty version. */
+export interface WantedVersion {
+  readonly version: string;
+}
+
+const officialRegistry = 'docker.io';
+
+/** Tags that name no version: whatever there is answers them. */
+const movingTags = new Set(['latest', 'stable', 'lts', 'current', 'mainline']);
+
+/** Builds of one version on another base. A recipe's image stands for all of them. */
+const variant = /^(?:slim|alpine(?:\d+\.\d+)?|bookworm|bullseye|trixie|jammy|noble)$/;
+
+export function parseReference(given: string): Reference {
+  const [named, digest] = splitAt(given, given.indexOf('@'));
+  const slash = named.indexOf('/');
+  const first = slash < 0 ? '' : named.slice(0, slash);
+  const hasRegistry = first.includes('.') || first.includes(':') || first === 'localhost';
+  const registry = hasRegistry
+    ? first.replace(/^(?:index|registry-1)\.docker\.io$/, officialRegistry)
+    : officialRegistry;
+  const rest = hasRegistry ? named.slice(slash + 1) : named;
+  const [path, tag] = splitAt(rest, rest.indexOf(':'));
+  const repository = registry === officialRegistry && !path.includes('/') ? `library/${path}` : path;
+  const suffix = digest === undefined ? `:${tag ?? 'latest'}` : `@${digest}`;
+  return {
+    given,
+    canonical: `${registry}/${repository}${suffix}`,
+    registry,
+    repository,
+    tag: digest === undefined ? (tag ?? 'latest') : undefined,
+  };
+}
+
+/** The name under which a recipe may be known: only official images have one. */
+export function officialName(reference: Reference): string | undefined {
+  const prefix = 'library/';
+  if (reference.registry !== officialRegistry || !reference.repository.startsWith(prefix)) return undefined;
+  return reference.repository.slice(prefix.length);
+}
+
+/** Undefined when the tag asks for something other than a plain version (a beta, a foreign base, a digest). */
+export function wantedVersion(reference: Reference): WantedVersion | undefined {
+  if (reference.tag === undefined) return undefined;
+  const [head, ...variants] = reference.tag.split('-');
+  if (!variants.every((part) => variant.test(part))) return undefined;
+  if (head === undefined || movingTags.has(head) || variant.test(head)) return { version: '' };
+  return /^\d+(?:\.\d+)*$/.test(head) ? { version: head } : undefined;
+}
+
+/** `15` is answered by 15.14 and by 15, not by 150. */
+export function covers(offered: string, wanted: WantedVersion): boolean {
+  return wanted.version === '' || offered === wanted.version || offered.startsWith(`${wanted.version}.`);
+}
+
+function splitAt(text: string, index: number): [string, string | undefined] {
+  return index < 0 ? [text, undefined] : [text.slice(0, index), text.slice(index + 1)];
+}
