@@ -1,0 +1,112 @@
+// Starting: once and only once, ours and only ours, and what a container may do.
+import { describe, expect, it } from 'vitest';
+import { ForeignObject, ImageMissing } from '../../src/runtime/runtime.ts';
+import { getContainer, labelsOf, outputOf, runToEnd, specOf, type World } from './world.ts';
+
+export function startContract(world: () => World): void {
+  describe('starting', () => {
+    it('a second start after a lost acknowledgement finds the same running container', async () => {
+      const spec = specOf(world(), 'sleep 60');
+      const first = await world().runtime.startContainer(spec);
+      const second = await world().runtime.startContainer(spec);
+      expect(second.id).toBe(first.id);
+      expect(second.startedAt).toEqual(first.startedAt);
+      expect(second).toMatchObject({
+        state: 'RUNNING',
+        name: spec.name,
+        labels: spec.labels,
+        exitCode: undefined,
+      });
+      expect(second.address).toMatch(/^\d+\.\d+\.\d+\.\d+$/);
+    });
+
+    it('a container that has exited is never started again', async () => {
+      const spec = specOf(world(), 'exit 7');
+      await world().runtime.startContainer(spec);
+      await world().runtime.waitContainer(spec.name, AbortSignal.timeout(15_000));
+      const before = await getContainer(world(), spec.name);
+      const after = await world().runtime.startContainer(spec);
+      expect(after).toEqual(before);
+      expect(after).toMatchObject({ state: 'EXITED', exitCode: 7 });
+    });
+
+    it('a name that another installation has is refused and left running', async () => {
+      const foreign = specOf(world(), 'sleep 60', {});
+      const theirs = { ...foreign, labels: labelsOf(world().foreign, foreign.name) };
+      const before = await world().runtime.startContainer(theirs);
+      await expect(world().runtime.startContainer(foreign)).rejects.toThrow(ForeignObject);
+      expect(await world().runtime.inspectContainer(foreign.name, world().foreign)).toEqual(before);
+    });
+
+    it('a name of ours that another job has is refused', async () => {
+      const spec = specOf(world(), 'sleep 60');
+      await world().runtime.startContainer(spec);
+      const other = { ...spec, labels: labelsOf(world().installation, 'another') };
+      await expect(world().runtime.startContainer(other)).rejects.toThrow(ForeignObject);
+    });
+
+    it('an image that is not there is ImageMissing, and leaves nothing behind', async () => {
+      const spec = specOf(world(), 'true', { imageId: `sha256:${'0'.repeat(64)}` });
+      await expect(world().runtime.startContainer(spec)).rejects.toThrow(ImageMissing);
+      expect(await world().runtime.inspectContainer(spec.name, world().installation)).toBeUndefined();
+    });
+
+    it.each([
+      ['no such program', ['/no/such/program'], 127],
+      ['a program that may not be executed', ['/etc/passwd'], 126],
+    ])('%s is an exit with code, whenever it is asked', async (_, entrypoint, exitCode) => {
+      const spec = specOf(world(), '', { entrypoint, command: [] });
+      const view = await world().runtime.startContainer(spec);
+      expect(view).toMatchObject({ state: 'EXITED', exitCode });
+      expect(await world().runtime.startContainer(spec)).toEqual(view);
+      expect(await getContainer(world(), spec.name)).toEqual(view);
+      await world().runtime.waitContainer(spec.name, AbortSignal.timeout(5_000));
+    });
+
+    it('a volume that is not there, or not ours, is never mounted', async () => {
+      const name = `${specOf(world(), '').name}-data`;
+      const spec = specOf(world(), 'true', { volume: { name, path: '/data' } });
+      await expect(world().runtime.startContainer(spec)).rejects.toThrow('there is none');
+      await world().runtime.ensureVolume({ name, labels: labelsOf(world().foreign, name) });
+      await expect(world().runtime.startContainer(spec)).rejects.toThrow(ForeignObject);
+    });
+  });
+  confinementContract(world);
+}
+
+function confinementContract(world: () => World): void {
+  describe('confinement', () => {
+    it('drops every capability but the named and allows no new privileges', async () => {
+      const script = 'grep -E "^(CapEff|NoNewPrivs)" /proc/self/status';
+      const bare = await runToEnd(world(), script);
+      expect(await outputOf(world(), bare.name)).toBe('CapEff:\t0000000000000000\nNoNewPrivs:\t1');
+      const some = await runToEnd(world(), script, { capabilities: ['CHOWN', 'SETUID'] });
+      expect(await outputOf(world(), some.name)).toContain('CapEff:\t0000000000000081');
+    });
+
+    it('keeps the root read-only and gives the tmpfs asked for', async () => {
+      const script = 'touch /x; dd if=/dev/zero of=/tmp/x bs=1M count=20; stat -c %s /tmp/x';
+      const view = await runToEnd(world(), script);
+      const output = await outputOf(world(), view.name);
+      expect(output).toContain('Read-only file system');
+      expect(output.endsWith(String(8 * 1024 * 1024))).toBe(true);
+    });
+
+    it('stops what takes more memory than its own, and says that this was it', async () => {
+      const script = 'dd if=/dev/zero of=/dev/null bs=200M count=1';
+      const view = await runToEnd(world(), script, { memoryBytes: 16 * 1024 * 1024 });
+      expect(view).toMatchObject({ state: 'EXITED', exitCode: 137, outOfMemory: true });
+    });
+
+    it('allows no more processes than the limit', async () => {
+      const script = 'for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 5 & done';
+      const view = await runToEnd(world(), script, { processLimit: 8 });
+      expect(await outputOf(world(), view.name)).toMatch(/can't fork/);
+    });
+
+    it('takes more CPU than the machine has for no reason to fail', async () => {
+      const view = await runToEnd(world(), 'true', { cpuMillis: 1_000_000 });
+      expect(view.exitCode).toBe(0);
+    });
+  });
+}
