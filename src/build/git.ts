@@ -9,6 +9,9 @@ import { BuildInputInvalid } from './faults.ts';
 import { gitEnvironment, runGit, streamGit } from './git-command.ts';
 import { writeHooks } from './hooks.ts';
 
+/** Enough for the most files that a source may have, with long paths. */
+const longestListing = 64 * 1024 * 1024;
+
 export interface Repositories {
   /** Makes the repository if there is none; any number of times, also at once. */
   ensure(repositoryId: string): Promise<void>;
@@ -24,6 +27,8 @@ export interface Repositories {
   files(repositoryId: string, sha: string): Promise<readonly string[]>;
   /** A file's text; undefined when there is no such path. BuildInputInvalid when it is no plain file or too large. */
   readFile(repositoryId: string, sha: string, path: string, maxBytes: number): Promise<string | undefined>;
+  /** Path of a git submodule of the commit; undefined when it has none. */
+  submodule(repositoryId: string, sha: string): Promise<string | undefined>;
   commit(repositoryId: string, sha: string): Promise<{ author: string; subject: string }>;
   remove(repositoryId: string): Promise<void>;
 }
@@ -56,6 +61,7 @@ export async function openRepositories(options: {
     files: (repositoryId, sha) => rootNames(git(repositoryId, 'ls-tree'), sha, environment),
     readFile: (repositoryId, sha, filePath, maxBytes) =>
       readFile((...args) => git(repositoryId, ...args), { sha, filePath, maxBytes }, environment),
+    submodule: (repositoryId, sha) => submodule(git(repositoryId, 'ls-tree'), sha, environment),
     commit: (repositoryId, sha) => describe(git(repositoryId, 'show'), sha, environment),
     remove: (repositoryId) => rm(path(repositoryId), { recursive: true, force: true }),
   };
@@ -122,6 +128,17 @@ async function rootNames(
 ): Promise<readonly string[]> {
   const { output } = await runGit([...lsTree, '-z', '--name-only', checkedSha(sha)], { environment });
   return output.toString('utf8').split('\0').filter(Boolean);
+}
+
+/** A submodule is an entry that is a commit instead of a file. */
+async function submodule(
+  lsTree: string[],
+  sha: string,
+  environment: Record<string, string>,
+): Promise<string | undefined> {
+  const args = [...lsTree, '-r', '-z', checkedSha(sha)];
+  const { output } = await runGit(args, { environment, maxBytes: longestListing });
+  return /(?:^|\0)160000 commit [0-9a-f]+\t([^\0]*)/.exec(output.toString('utf8'))?.[1];
 }
 
 async function readFile(

@@ -16,7 +16,7 @@ export interface GitRequest {
 }
 
 /** How long a push whose client has gone may take to finish what it has begun, so that a kept push is also told of. */
-const finishMs = 10_000;
+const finishMs = 5_000;
 const killMs = 5_000;
 const longestHead = 16 * 1024;
 
@@ -69,7 +69,7 @@ export async function serveGit(
     child.once('close', () => resolve());
     child.once('error', () => resolve());
   });
-  const letGo = endWhenClientLeaves(child, response, service);
+  const letGo = endWhenClientLeaves(child, request, response, service);
   feed(request, child.stdin);
   try {
     await respond(child.stdout, response);
@@ -181,13 +181,20 @@ async function write(response: ServerResponse, chunk: Buffer): Promise<void> {
   });
 }
 
-/** A fetch is ended at once when its client goes. A push gets time first: from the moment its commit is kept until the
- * server has been told of it, ending it would leave a commit nobody builds. Answers with what calls this off. */
-function endWhenClientLeaves(child: ChildProcess, response: ServerResponse, service: string): () => void {
+/** git is ended at once when its client goes (left alone with half a body, http-backend turns in circles). A push that
+ * has been received in full gets time first: from the moment its commit is kept until the server has been told of it,
+ * ending it would leave a commit nobody builds. Answers with what calls this off. */
+function endWhenClientLeaves(
+  child: ChildProcess,
+  request: IncomingMessage,
+  response: ServerResponse,
+  service: string,
+): () => void {
   const timers: NodeJS.Timeout[] = [];
+  const pushed = request.method === 'POST' && service === 'git-receive-pack';
   const onClose = () => {
     if (response.writableFinished) return;
-    const patience = service === 'git-receive-pack' ? finishMs : 0;
+    const patience = pushed && request.complete ? finishMs : 0;
     timers.push(setTimeout(() => signalGroup(child, 'SIGTERM'), patience));
     timers.push(setTimeout(() => signalGroup(child, 'SIGKILL'), patience + killMs));
   };

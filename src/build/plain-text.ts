@@ -6,7 +6,6 @@ const longestLine = 4096;
 
 /** One line: whole escape sequences are dropped, then every control character but the tab. */
 export function plainLine(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-  const plain = stripVTControlCharacters(text).replace(/[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g, '');
+  const plain = stripVTControlCharacters(text).replace(/[^\P{Cc}\t]/gu, '');
   return plain.length > longestLine ? `${plain.slice(0, longestLine)} …` : plain;
 }

@@ -131,10 +131,11 @@ function firstLine(socket: Socket): Promise<string | undefined> {
     socket.once('close', () => resolve(undefined));
     // Kept listening after the first line: only a socket that is read notices that its other end has gone.
     socket.on('data', (chunk) => {
-      if (received.length > announcementMaxBytes) return resolve(undefined);
+      if (received.length > announcementMaxBytes) return;
       received = Buffer.concat([received, Buffer.from(chunk)]);
       const end = received.indexOf(0x0a);
       if (end >= 0) resolve(received.toString('utf8', 0, end));
+      else if (received.length > announcementMaxBytes) resolve(undefined);
     });
   });
 }
