@@ -3,10 +3,12 @@
 import { Conflict } from '../errors.ts';
 import type { Caller } from '../model/callers.ts';
 import type { Position } from '../model/events.ts';
+import type { OutputLine } from '../model/output.ts';
 import { checkIdempotencyKey } from '../model/rules.ts';
 import { type Change, type Changer, change } from '../postgres/change.ts';
 import type { EventLog } from '../postgres/event-log.ts';
 import { type KeyUse, keepResult, takeKey } from '../postgres/idempotency.ts';
+import type { JobRow } from '../postgres/jobs.ts';
 import type { Installation } from '../postgres/organizations.ts';
 import type { Vault } from '../postgres/vault.ts';
 
@@ -15,7 +17,19 @@ export interface Control extends Changer {
   readonly log: EventLog;
   readonly installation: Installation;
   readonly settings: ControlSettings;
+  readonly output: OutputSource;
+  readonly engine: EngineFacts;
 }
+
+/** Output of a job whose container is on the engine, values of its variables taken out. Given by main. */
+export type OutputSource = (
+  job: JobRow,
+  options: { readonly since: bigint | undefined; readonly tail?: number; readonly follow: boolean },
+  signal: AbortSignal,
+) => AsyncIterable<OutputLine>;
+
+/** What the engine says of itself; rejects when it doesn't answer. */
+export type EngineFacts = () => Promise<{ readonly version: string; readonly operatingSystem: string }>;
 
 export interface ControlSettings {
   /** A redeploy's deadline when none is asked for, in seconds. */

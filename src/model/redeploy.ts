@@ -132,9 +132,12 @@ function stepsToStartNew(situation: RedeploySituation): RedeployStep[] {
 /** The new jobs go; then, where the old ones had been stopped, the last good spec comes back. */
 function stepsToUndo(situation: RedeploySituation): RedeployStep[] {
   const { redeploy, jobs, workers, now } = situation;
+  const canceled = redeploy.cause?.kind === 'CANCELED';
+  // Past the time for undoing it ends whatever is left; what still stands is put right afterwards by steady.ts.
+  const late = now.getTime() >= redeploy.deadlineAt.getTime() + redeployLimits.restoreSeconds * 1000;
+  if (late) return [{ do: 'END', state: canceled ? 'CANCELED' : 'FAILED' }];
   const failedNew = jobs.filter((job) => isAlive(job) && job.redeployId === redeploy.id);
   if (failedNew.length > 0) return failedNew.map((job) => stop(job, 'Its redeploy failed'));
-  const canceled = redeploy.cause?.kind === 'CANCELED';
   const { lastGood } = redeploy;
   const stoppedOld = redeploy.phases.some(({ phase }) => phase === 'STOP_OLD');
   if (!stoppedOld) return [{ do: 'END', state: canceled ? 'CANCELED' : 'FAILED' }];
@@ -143,8 +146,7 @@ function stepsToUndo(situation: RedeploySituation): RedeployStep[] {
   if (redeploy.phases.at(-1)?.phase !== 'RESTORE')
     return [{ do: 'ENTER_RESTORE', wanted: missingJobs(lastGood, jobs, workers) }];
   const restored = jobs.filter((job) => job.restoredBy === redeploy.id || keptOld(job, lastGood.redeployId));
-  const late = now.getTime() >= redeploy.deadlineAt.getTime() + redeployLimits.restoreSeconds * 1000;
-  if (late || failureAmong(restored, situation) !== undefined) return [{ do: 'END', state: 'FAILED' }];
+  if (failureAmong(restored, situation) !== undefined) return [{ do: 'END', state: 'FAILED' }];
   const steps = stepsToHealthy(restored, situation);
   return steps.length > 0 ? steps : [{ do: 'END', state: canceled ? 'CANCELED' : 'ROLLED_BACK' }];
 }

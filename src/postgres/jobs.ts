@@ -1,6 +1,6 @@
 // Rows of jobs. A state is only ever written by `moveJob`, whose condition holds the table of moves: a late writer's
 // update affects no row.
-import { and, asc, eq, gt, inArray, isNotNull, not, or, type SQL, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, gt, inArray, isNotNull, not, or, type SQL, sql } from 'drizzle-orm';
 import { endedStates, type JobState, type JobType, statesBefore } from '../model/jobs.ts';
 import type { Reader, Transaction } from './open.ts';
 import { type PageRequest, pagesByParent } from './pages.ts';
@@ -63,6 +63,14 @@ export function markHealth(tx: Transaction, id: string, health: 'HEALTHY' | 'UNH
   );
 }
 
+/** Adds to the count of checks made, and keeps what the last one said. */
+export function noteCheck(tx: Transaction, id: string, attempts: number, output: string) {
+  return updateJob(tx, id, {
+    checkAttempts: sql`${jobs.checkAttempts} + ${attempts}`,
+    checkOutput: sql`${output}`,
+  });
+}
+
 /** What deciding needs: the living, those not yet cleaned up, those of the given redeploys, recent deaths. */
 export function listJobsToJudge(
   reader: Reader,
@@ -73,18 +81,18 @@ export function listJobsToJudge(
   const ids = [...redeployIds];
   const involved =
     ids.length === 0 ? undefined : or(inArray(jobs.redeployId, ids), inArray(jobs.restoredBy, ids));
+  // The condition of the index jobs_alive, word for word.
+  const unfinished = sql`(${jobs.state} in ('SCHEDULED', 'STARTING', 'RUNNING', 'STOPPING') or not ${jobs.cleaned})`;
   const recent = sql`${jobs.createdAt} > now() - make_interval(secs => ${windowSeconds})`;
   return reader
     .select()
     .from(jobs)
     .where(
       and(
-        eq(jobs.serviceId, serviceId),
         not(eq(jobs.type, 'BUILD')),
         or(
-          inArray(jobs.state, ['SCHEDULED', 'STARTING', 'RUNNING', 'STOPPING']),
-          not(jobs.cleaned),
-          and(involved, recent),
+          and(eq(jobs.serviceId, serviceId), unfinished),
+          involved && and(eq(jobs.serviceId, serviceId), involved, recent),
         ),
       ),
     )
@@ -146,12 +154,25 @@ export async function countHealthy(
   return new Map(rows.map((row) => [row.serviceId, row.healthy]));
 }
 
-/** Living jobs with a container, of the whole installation, for the comparison with the engine. */
-export function listRunningContainers(reader: Reader): Promise<Pick<JobRow, 'id' | 'serviceId' | 'state'>[]> {
+/** Jobs whose container should run, of the whole installation. */
+export function listJobsToCompare(reader: Reader): Promise<Pick<JobRow, 'id' | 'serviceId' | 'state'>[]> {
   return reader
     .select({ id: jobs.id, serviceId: jobs.serviceId, state: jobs.state })
     .from(jobs)
     .where(and(inArray(jobs.state, ['RUNNING', 'STOPPING']), isNotNull(jobs.containerId)));
+}
+
+/** Of these jobs, the ended ones that had been cleaned away are to be cleaned again: a container of theirs was seen. */
+export async function markUnclean(
+  tx: Transaction,
+  ids: readonly string[],
+): Promise<Pick<JobRow, 'id' | 'serviceId' | 'state'>[]> {
+  if (ids.length === 0) return [];
+  return tx
+    .update(jobs)
+    .set({ cleaned: false })
+    .where(and(sql`${jobs.id}::text in ${[...ids]}`, inArray(jobs.state, [...endedStates]), jobs.cleaned))
+    .returning({ id: jobs.id, serviceId: jobs.serviceId, state: jobs.state });
 }
 
 export async function appendLines(
@@ -179,12 +200,60 @@ export function listLines(
     .limit(limit);
 }
 
+export async function listLastLines(reader: Reader, jobId: string, count: number): Promise<JobLineRow[]> {
+  const rows = await reader
+    .select()
+    .from(jobLines)
+    .where(eq(jobLines.jobId, jobId))
+    .orderBy(desc(jobLines.seq))
+    .limit(count);
+  return rows.reverse();
+}
+
 export async function lastLineSeq(reader: Reader, jobId: string): Promise<number> {
   const [row] = await reader
     .select({ seq: sql<number>`coalesce(max(${jobLines.seq}), 0)`.mapWith(Number) })
     .from(jobLines)
     .where(eq(jobLines.jobId, jobId));
   return row?.seq ?? 0;
+}
+
+/** The build of a commit that is still to end. */
+export async function findOpenBuild(
+  reader: Reader,
+  serviceId: string,
+  commit: string,
+): Promise<JobRow | undefined> {
+  const [row] = await reader
+    .select()
+    .from(jobs)
+    .where(
+      and(
+        eq(jobs.serviceId, serviceId),
+        eq(jobs.type, 'BUILD'),
+        eq(jobs.commit, commit),
+        not(inArray(jobs.state, [...endedStates])),
+      ),
+    );
+  return row;
+}
+
+/** Builds of a service that haven't been begun. */
+export function listWaitingBuilds(reader: Reader, serviceId: string): Promise<JobRow[]> {
+  return reader
+    .select()
+    .from(jobs)
+    .where(and(eq(jobs.serviceId, serviceId), eq(jobs.type, 'BUILD'), eq(jobs.state, 'SCHEDULED')));
+}
+
+/** The commit of the newest build of each service: what has been pushed and told of. */
+export async function listNewestBuilds(reader: Reader): Promise<Map<string, string | null>> {
+  const rows = await reader
+    .selectDistinctOn([jobs.serviceId], { serviceId: jobs.serviceId, commit: jobs.commit })
+    .from(jobs)
+    .where(eq(jobs.type, 'BUILD'))
+    .orderBy(jobs.serviceId, desc(jobs.id));
+  return new Map(rows.map((row) => [row.serviceId, row.commit]));
 }
 
 /** Builds that nobody has finished, oldest first. */

@@ -7,7 +7,10 @@ import { Unavailable } from '../errors.ts';
 
 export type Database = PostgresJsDatabase;
 /** A transaction or the database itself; reads take either. */
-export type Reader = Pick<Database, 'select' | 'selectDistinct' | 'execute' | '$with' | 'with'>;
+export type Reader = Pick<
+  Database,
+  'select' | 'selectDistinct' | 'selectDistinctOn' | 'execute' | '$with' | 'with'
+>;
 export type Transaction = Parameters<Parameters<Database['transaction']>[0]>[0];
 
 export interface Store {

@@ -1,9 +1,10 @@
 // Rows of redeploys and releases.
 import { and, desc, eq, inArray, sql } from 'drizzle-orm';
 import { openStates } from '../model/redeploy.ts';
-import type { Reader, Transaction } from './open.ts';
+import type { Database, Reader, Transaction } from './open.ts';
 import { type PageRequest, pagesByParent } from './pages.ts';
 import { redeploys, releases } from './tables/redeploys.ts';
+import { services } from './tables/services.ts';
 
 export type RedeployRow = typeof redeploys.$inferSelect;
 export type ReleaseRow = typeof releases.$inferSelect;
@@ -118,4 +119,50 @@ export async function listReleasesBeyond(
     .where(eq(releases.serviceId, serviceId))
     .orderBy(desc(releases.id))
     .offset(keep);
+}
+
+/** Removes those that neither run nor are being deployed; answers with the removed ones whose image nothing else uses. */
+export async function deleteReleases(
+  db: Database,
+  serviceId: string,
+  rows: readonly ReleaseRow[],
+): Promise<ReleaseRow[]> {
+  if (rows.length === 0) return [];
+  const ids = rows.map((row) => row.id);
+  const used = sql`(
+    select ${services.runningSpec} -> 'image' ->> 'releaseId' from ${services} where ${services.id} = ${serviceId}
+    union select ${services.releaseId}::text from ${services} where ${services.id} = ${serviceId}
+    union select ${redeploys.spec} -> 'image' ->> 'releaseId' from ${redeploys}
+      where ${redeploys.serviceId} = ${serviceId} and ${isOpen})`;
+  const gone = await db
+    .delete(releases)
+    .where(
+      and(
+        inArray(releases.id, ids),
+        sql`${releases.id}::text not in (select * from ${used} as used(id) where id is not null)`,
+      ),
+    )
+    .returning();
+  const kept = await db
+    .select({ imageId: releases.imageId })
+    .from(releases)
+    .where(eq(releases.serviceId, serviceId));
+  const images = new Set(kept.map((row) => row.imageId));
+  return gone.filter((row) => !images.has(row.imageId));
+}
+
+/** The redeploy that the release of a build caused. */
+export async function findRedeployOfRelease(
+  reader: Reader,
+  buildJobId: string,
+): Promise<RedeployRow | undefined> {
+  const [row] = await reader
+    .select({ redeploy: redeploys })
+    .from(redeploys)
+    .innerJoin(
+      releases,
+      sql`${redeploys.spec} -> 'image' ->> 'releaseId' = ${releases.id}::text and ${redeploys.serviceId} = ${releases.serviceId}`,
+    )
+    .where(and(eq(releases.buildJobId, buildJobId), eq(redeploys.reason, 'CODE_PUSH')));
+  return row?.redeploy;
 }

@@ -1,8 +1,8 @@
 // This process as a replica: a number, and an advisory lock under it on a connection of its own as sign of life. When
 // the process dies the lock falls within a moment, and others may take over what it held.
 import { hostname } from 'node:os';
-import { and, eq, inArray, isNotNull, sql } from 'drizzle-orm';
-import { connect, type Store, withDeadline } from './open.ts';
+import { and, eq, inArray, isNotNull, notInArray, or, sql } from 'drizzle-orm';
+import { connect, type Store, type Transaction, withDeadline } from './open.ts';
 import { replicas } from './tables/replicas.ts';
 import { services } from './tables/services.ts';
 
@@ -51,8 +51,6 @@ export interface Claim {
   readonly serviceId: string;
   readonly environmentId: string;
   readonly epoch: number;
-  /** What had been asked for when the claim was made; more since then means: look again. */
-  readonly attention: number;
 }
 
 /** Nobody's, run out, or held by a replica whose sign of life is gone. */
@@ -61,11 +59,20 @@ const claimable = sql`(${services.leaseHolder} is null or ${services.leaseUntil}
   and objid = ${services.leaseHolder}))`;
 
 /** Takes a service that is due, if there is one that nobody else works on. */
-export async function claimService(store: Store, replica: Replica): Promise<Claim | undefined> {
+export async function claimService(
+  store: Store,
+  replica: Replica,
+  attended: readonly string[],
+): Promise<Claim | undefined> {
+  // What this very replica holds but doesn't work on was left by an error of its own.
+  const own = and(
+    eq(services.leaseHolder, replica.number),
+    attended.length === 0 ? undefined : notInArray(services.id, [...attended]),
+  );
   const due = store.db
     .select({ id: services.id })
     .from(services)
-    .where(and(isNotNull(services.dueAt), sql`${services.dueAt} <= now()`, claimable))
+    .where(and(isNotNull(services.dueAt), sql`${services.dueAt} <= now()`, or(claimable, own)))
     .orderBy(services.dueAt)
     .limit(1)
     .for('update', { skipLocked: true });
@@ -81,7 +88,6 @@ export async function claimService(store: Store, replica: Replica): Promise<Clai
       serviceId: services.id,
       environmentId: services.environmentId,
       epoch: services.leaseEpoch,
-      attention: services.attention,
     });
   const [claim] = await withDeadline(store, claimed.execute());
   return claim;
@@ -115,11 +121,36 @@ export async function renewLeases(
   return new Set(rows.filter((row) => epochs.get(row.id) === row.epoch).map((row) => row.id));
 }
 
+/** Thrown when somebody else has taken the service over: nothing may be written or destroyed any more. */
+export class LeaseLost extends Error {
+  override readonly name = 'LeaseLost';
+}
+
+/** Locks the service's row under the condition that this claim still holds. First statement of every write. */
+export async function holdLease(tx: Transaction, replica: Replica, claim: Claim): Promise<void> {
+  const [held] = await tx
+    .select({ id: services.id })
+    .from(services)
+    .where(isHeld(replica, claim))
+    .for('update');
+  if (held === undefined)
+    throw new LeaseLost(`the lease on service ${claim.serviceId} has passed to another`);
+}
+
+function isHeld(replica: Replica, claim: Claim) {
+  return and(
+    eq(services.id, claim.serviceId),
+    eq(services.leaseHolder, replica.number),
+    eq(services.leaseEpoch, claim.epoch),
+  );
+}
+
 /** Gives the service back, to be looked at again at `dueAt`; at once when something was asked for in the meantime. */
 export async function releaseService(
   store: Store,
   replica: Replica,
   claim: Claim,
+  seenAttention: number,
   dueAt: Date | null,
 ): Promise<void> {
   const next = dueAt === null ? sql`null` : sql`${dueAt.toISOString()}::timestamptz`;
@@ -130,15 +161,9 @@ export async function releaseService(
       .set({
         leaseHolder: null,
         leaseUntil: null,
-        dueAt: sql`case when ${services.attention} = ${claim.attention} then ${next} else now() end`,
+        dueAt: sql`case when ${services.attention} = ${seenAttention} then ${next} else now() end`,
       })
-      .where(
-        and(
-          eq(services.id, claim.serviceId),
-          eq(services.leaseHolder, replica.number),
-          eq(services.leaseEpoch, claim.epoch),
-        ),
-      )
+      .where(isHeld(replica, claim))
       .execute(),
   );
 }

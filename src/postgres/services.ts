@@ -77,6 +77,16 @@ export function listServicesOf(reader: Reader, environmentId: string): Promise<S
     .orderBy(asc(services.id));
 }
 
+/** All living code services, for looking after their repositories. */
+export function listCodeServices(reader: Reader): Promise<ServiceRow[]> {
+  return reader
+    .select()
+    .from(services)
+    .where(
+      and(sql`${services.type} = 'CODE'`, isNull(services.deletedAt), isNull(services.deletionRequestedAt)),
+    );
+}
+
 export function pageServices(
   reader: Reader,
   environmentIds: readonly string[],

@@ -137,3 +137,9 @@ export async function openSecrets(
     }),
   );
 }
+
+/** What a deleted service's values were can't be told any more. */
+export async function deleteSecretsOf(tx: Transaction, serviceId: string): Promise<void> {
+  await tx.delete(variables).where(eq(variables.serviceId, serviceId));
+  await tx.delete(secrets).where(eq(secrets.serviceId, serviceId));
+}

@@ -1,5 +1,4 @@
 // Code services: what every job of one is given. Their images come from pushes.
-import { mebibyte } from './engine-kind.ts';
 
 /** Where a web job must listen; its PORT variable says so too. */
 export const webPort = 8080;
@@ -15,5 +14,3 @@ export const capabilities = [
   'SETUID',
   'NET_BIND_SERVICE',
 ] as const;
-
-export const tmpfs: Readonly<Record<string, number>> = { '/dev/shm': 64 * mebibyte };

@@ -30,6 +30,8 @@ export const jobs = pgTable(
     command: jsonb('command').$type<string[]>(),
     /** Builds: the pushed commit. */
     commit: text('commit'),
+    /** Builds: who pushed. */
+    requestedBy: text('requested_by'),
     state: text('state').$type<JobState>().notNull(),
     health: text('health').$type<JobHealth>(),
     spec: jsonb('spec').$type<Spec>(),

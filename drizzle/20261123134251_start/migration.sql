@@ -103,6 +103,7 @@ CREATE TABLE "jobs" (
 	"target" text,
 	"command" jsonb,
 	"commit" text,
+	"requested_by" text,
 	"state" text NOT NULL,
 	"health" text,
 	"spec" jsonb,

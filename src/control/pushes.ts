@@ -1,0 +1,97 @@
+// Pushes: who may push where, the build that a push asks for, and its progress as lines for the pusher.
+import { NotFound } from '../errors.ts';
+import { newId } from '../ids.ts';
+import { authorise, type Caller } from '../model/callers.ts';
+import { hasEnded } from '../model/jobs.ts';
+import { change } from '../postgres/change.ts';
+import {
+  findOpenBuild,
+  insertJobs,
+  type JobRow,
+  listJobsById,
+  listWaitingBuilds,
+  moveJob,
+} from '../postgres/jobs.ts';
+import { findRedeployOfRelease } from '../postgres/redeploys.ts';
+import { findServiceByLabel, lockService } from '../postgres/services.ts';
+import type { Control } from './control.ts';
+import { streamEvents } from './event-stream.ts';
+import { streamOutput } from './log-stream.ts';
+
+/** The service behind a git address, for a caller that may fetch from it or push to it. */
+export async function serviceForGit(
+  control: Control,
+  caller: Caller,
+  address: { readonly namespace: string; readonly label: string },
+  action: 'READ' | 'DEPLOY',
+): Promise<{ readonly serviceId: string }> {
+  const placed = await findServiceByLabel(control.store.db, address.namespace, { dnsName: address.label });
+  if (placed === undefined) throw new NotFound('service');
+  const { service, organizationId } = placed;
+  authorise(caller, action, { organizationId, environmentId: service.environmentId }, 'service', []);
+  if (service.type !== 'CODE' || service.deletionRequestedAt !== null) throw new NotFound('service');
+  return { serviceId: service.id };
+}
+
+export interface PushedCommit {
+  readonly serviceId: string;
+  readonly sha: string;
+  readonly subject: string;
+  readonly pushedBy: string;
+}
+
+/** Asks for the build of a pushed commit; the same one twice is one build. Builds still waiting give way to it. */
+export async function recordPush(control: Control, push: PushedCommit): Promise<JobRow | undefined> {
+  const { serviceId, sha, pushedBy } = push;
+  const { value } = await change(control, async (current) => {
+    const placed = await lockService(current.tx, serviceId);
+    if (placed === undefined || placed.service.deletionRequestedAt !== null) return undefined;
+    const present = await findOpenBuild(current.tx, serviceId, sha);
+    if (present !== undefined) return present;
+    const { environmentId, label } = placed.service;
+    const at = { environmentId, serviceId };
+    for (const waiting of await listWaitingBuilds(current.tx, serviceId)) {
+      const reason = 'A newer push came before it was begun.';
+      const job = await moveJob(current.tx, waiting.id, 'STOPPED', { reason, cleaned: true });
+      if (job !== undefined)
+        current.emit({ ...at, jobId: job.id, ...buildEvent(job, `${label}: ${reason}`) });
+    }
+    const row = { id: newId(), ...at, type: 'BUILD' as const, state: 'SCHEDULED' as const, image: '' };
+    const [job] = await insertJobs(current.tx, [{ ...row, commit: sha, requestedBy: pushedBy }]);
+    if (job === undefined) throw new Error('the build was not inserted');
+    const subject = push.subject.slice(0, 200);
+    const message = `${pushedBy} pushed ${sha.slice(0, 12)} to ${label}: ${subject}`;
+    current.emit({ ...at, jobId: job.id, type: 'CODE_PUSHED', data: { commit: sha, subject }, message });
+    current.emit({ ...at, jobId: job.id, ...buildEvent(job, `A build of ${label} is scheduled.`) });
+    current.nudge('due');
+    return job;
+  });
+  return value;
+}
+
+function buildEvent(job: JobRow, message: string) {
+  const { type, target, state, health, exitCode } = job;
+  return { type: 'JOB_CHANGED' as const, data: { type, target, state, health, exitCode }, message };
+}
+
+/** Shows a build and the redeploy it causes, line by line, until both have ended or nobody looks on any more. */
+export async function showPush(
+  control: Control,
+  jobId: string,
+  say: (line: string) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  for await (const item of streamOutput(control, jobId, undefined, signal))
+    if (item.kind === 'ITEM') await say(item.item.text);
+  const [job] = await listJobsById(control.store.db, [jobId]);
+  if (job === undefined || signal.aborted) return;
+  if (hasEnded(job.state) && job.state !== 'FINISHED')
+    return say(`Nothing was deployed. ${job.reason ?? ''}`);
+  const redeploy = await findRedeployOfRelease(control.store.db, job.id);
+  if (redeploy === undefined)
+    return say('The release is built and not deployed: the service needs a support ticket of kind REDEPLOY.');
+  const { environmentId, id: redeployId } = redeploy;
+  const selection = { environmentId, redeployId, begin: 'FIRST' as const, ended: async () => false };
+  for await (const item of streamEvents(control, selection, signal))
+    if (item.kind === 'ITEM') await say(item.item.message);
+}

@@ -1,0 +1,148 @@
+// Attending to one service: decide from what is written down, begin every step that can be begun, and decide again
+// whenever one has ended, something was asked for, or a time has come. Returns when nothing is left to do.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isAlive } from '../model/jobs.ts';
+import { nextSteps } from '../model/redeploy.ts';
+import { steadySteps } from '../model/steady.ts';
+import { LeaseLost } from '../postgres/replicas.ts';
+import { EngineFault } from '../runtime/runtime.ts';
+import type { Hold } from './deps.ts';
+import { observe } from './observe.ts';
+import { readSituation, redeploySituation, type Situation, steadySituation } from './situation.ts';
+import { performStep, type Step } from './steps.ts';
+
+const longestWaitMs = 1_000;
+const retryMs = { first: 250, longest: 5_000 };
+
+export interface Attended {
+  /** When to look again without being asked; null: only when asked. */
+  readonly dueAt: Date | null;
+  readonly seenAttention: number;
+}
+
+interface Begun {
+  readonly stop: AbortController;
+  readonly done: Promise<void>;
+}
+
+interface Progress {
+  readonly begun: Map<string, Begun>;
+  /** Steps that failed by no fault of theirs, and when to try them again. */
+  readonly retries: Map<string, { readonly times: number; readonly at: number }>;
+  lost: Error | undefined;
+}
+
+export async function attend(hold: Hold, asked: () => Promise<void>): Promise<Attended> {
+  const progress: Progress = { begun: new Map(), retries: new Map(), lost: undefined };
+  let seenAttention = -1;
+  try {
+    for (;;) {
+      hold.signal.throwIfAborted();
+      if (progress.lost !== undefined) throw progress.lost;
+      const underWay = new Set(progress.begun.keys());
+      const situation = await readSituation(hold);
+      if (situation === undefined) return { dueAt: null, seenAttention };
+      if (situation.service.attention !== seenAttention) {
+        seenAttention = situation.service.attention;
+        if (await observe(hold, situation)) continue;
+      }
+      const { steps, waitUntil } = decide(hold, situation);
+      // A step that ended while the situation was read may or may not be in it: read again before beginning anything.
+      if (![...underWay].every((key) => progress.begun.has(key))) continue;
+      const due = begin(hold, situation, steps, progress);
+      if (progress.begun.size === 0 && due === undefined) return { dueAt: waitUntil ?? null, seenAttention };
+      await somethingHappens(progress, hold, asked, due);
+    }
+  } finally {
+    for (const { stop } of progress.begun.values()) stop.abort();
+    await Promise.allSettled([...progress.begun.values()].map(({ done }) => done));
+  }
+}
+
+function decide({ deps }: Hold, situation: Situation): { steps: Step[]; waitUntil: Date | undefined } {
+  const { redeploy, service, jobs } = situation;
+  const now = new Date();
+  const { healthySeconds } = deps.settings;
+  const cleaning = jobs
+    .filter((job) => !isAlive(job) && !job.cleaned)
+    .map((job): Step => ({ do: 'CLEAN_JOB', jobId: job.id }));
+  const deleting = service.deletionRequestedAt !== null;
+  const main: Step[] =
+    redeploy !== undefined && !deleting
+      ? nextSteps(redeploySituation(situation, redeploy, healthySeconds, now))
+      : steadySteps(steadySituation(situation, healthySeconds, now));
+  // What is to be cleared away must be clean first.
+  const wanted = main.filter((step) => !(step.do === 'CLEAR_AWAY' && cleaning.length > 0));
+  const waits = wanted.flatMap((step) => (step.do === 'WAIT' ? [step.until.getTime()] : []));
+  const waitUntil = waits.length === 0 ? undefined : new Date(Math.min(...waits));
+  return { steps: [...wanted.filter((step) => step.do !== 'WAIT'), ...cleaning], waitUntil };
+}
+
+/** Begins what isn't under way; answers with the milliseconds until a failed step may be tried again, if one waits. */
+function begin(
+  hold: Hold,
+  situation: Situation,
+  steps: readonly Step[],
+  progress: Progress,
+): number | undefined {
+  const { begun, retries } = progress;
+  const wanted = new Map(steps.map((step) => [keyOf(step), step]));
+  for (const [key, { stop }] of begun) if (!wanted.has(key)) stop.abort();
+  let earliest: number | undefined;
+  for (const [key, step] of wanted) {
+    if (begun.has(key)) continue;
+    const wait = (retries.get(key)?.at ?? 0) - performance.now();
+    if (wait > 0) {
+      earliest = Math.min(earliest ?? wait, wait);
+      continue;
+    }
+    const stop = new AbortController();
+    const within: Hold = { ...hold, signal: AbortSignal.any([hold.signal, stop.signal]) };
+    const done = performStep(within, situation, step)
+      .then(() => void retries.delete(key))
+      .catch((error: unknown) => note(hold, key, step, error, progress, stop.signal))
+      .finally(() => begun.delete(key));
+    begun.set(key, { stop, done });
+  }
+  return earliest;
+}
+
+function note(
+  hold: Hold,
+  key: string,
+  step: Step,
+  error: unknown,
+  progress: Progress,
+  stopped: AbortSignal,
+): void {
+  if (error instanceof LeaseLost) progress.lost = error;
+  if (stopped.aborted || hold.signal.aborted || progress.lost !== undefined) return;
+  const times = (progress.retries.get(key)?.times ?? 0) + 1;
+  const delay = Math.min(retryMs.longest, retryMs.first * 2 ** (times - 1));
+  progress.retries.set(key, { times, at: performance.now() + delay });
+  const { serviceId } = hold.claim;
+  const expected = error instanceof EngineFault;
+  hold.deps.logger[expected ? 'warn' : 'error'](
+    { err: error, step: step.do, serviceId, times },
+    'a step failed; it will be tried again',
+  );
+}
+
+async function somethingHappens(
+  { begun }: Progress,
+  hold: Hold,
+  asked: () => Promise<void>,
+  dueMs: number | undefined,
+): Promise<void> {
+  const over = new AbortController();
+  const wait = Math.min(dueMs ?? longestWaitMs, longestWaitMs);
+  const tick = sleep(wait, undefined, { signal: AbortSignal.any([over.signal, hold.signal]) }).catch(
+    () => {},
+  );
+  await Promise.race([tick, asked(), ...[...begun.values()].map(({ done }) => done)]);
+  over.abort();
+}
+
+function keyOf(step: Step): string {
+  return 'jobId' in step ? `${step.do} ${step.jobId}` : step.do;
+}

@@ -1,0 +1,61 @@
+// The log of a build, kept whole as lines of its job: written in batches, told by a hint, values of the service's
+// variables taken out, terminal control characters too.
+import { plainLine } from '../build/plain-text.ts';
+import { appendLines, type JobLineRow, lastLineSeq } from '../postgres/jobs.ts';
+import type { Deps } from './deps.ts';
+
+const flushEveryMs = 100;
+const longestLine = 16 * 1024;
+/** A build that says more than this is cut off in its log, not in its work. */
+const mostLines = 50_000;
+
+export interface BuildLog {
+  line(text: string): void;
+  /** Everything said so far is in the table. */
+  flush(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function openBuildLog(
+  deps: Pick<Deps, 'store' | 'nudges'>,
+  jobId: string,
+  redact: (text: string) => string,
+): Promise<BuildLog> {
+  let seq = await lastLineSeq(deps.store.db, jobId);
+  let lastNanos = 0n;
+  let pending: JobLineRow[] = [];
+  let writing = Promise.resolve();
+
+  function line(text: string): void {
+    if (seq >= mostLines) return;
+    seq += 1;
+    // Ever later, so that a cursor by time is a place.
+    const now = BigInt(Date.now()) * 1_000_000n;
+    lastNanos = now > lastNanos ? now : lastNanos + 1n;
+    const shown =
+      seq === mostLines
+        ? '… the rest of this log is left out.'
+        : redact(plainLine(text)).slice(0, longestLine);
+    pending.push({ jobId, seq, timeNanos: lastNanos, stream: 'STDOUT', text: shown });
+  }
+  function flush(): Promise<void> {
+    const rows = pending;
+    pending = [];
+    writing = writing.then(async () => {
+      if (rows.length === 0) return;
+      for (let from = 0; from < rows.length; from += 1_000)
+        await appendLines(deps.store.db, rows.slice(from, from + 1_000));
+      deps.nudges.send([`lines:${jobId}`]);
+    });
+    return writing;
+  }
+  const timer = setInterval(() => void flush().catch(() => {}), flushEveryMs);
+  return {
+    line,
+    flush,
+    close: async () => {
+      clearInterval(timer);
+      await flush();
+    },
+  };
+}

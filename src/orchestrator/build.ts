@@ -1,0 +1,186 @@
+// Builds: from a pushed commit to a release and, once, the redeploy it causes. A build that was cut off by a restart is
+// begun again; its job ends once, so a release and its redeploy are made once.
+import { prepareContext } from '../build/context.ts';
+import type { Repositories } from '../build/git.ts';
+import { Refusal } from '../errors.ts';
+import { newId } from '../ids.ts';
+import { holdBuild } from '../postgres/build-hold.ts';
+import { change } from '../postgres/change.ts';
+import { type JobRow, listOpenBuilds, updateJob } from '../postgres/jobs.ts';
+import { listServicesById, lockService, type ServiceRow } from '../postgres/services.ts';
+import { listVariables, refsOf } from '../postgres/variables.ts';
+import { BuildFailed, EngineFault, ImageMissing, labels as label } from '../runtime/runtime.ts';
+import { type BuildLog, openBuildLog } from './build-log.ts';
+import type { Deps } from './deps.ts';
+import { redactorFor } from './kept-lines.ts';
+import { recordMove } from './record-job.ts';
+import { type BuiltRelease, recordRelease } from './release.ts';
+
+export interface BuildDeps extends Deps {
+  readonly repositories: Repositories;
+  /** PEM text of a CA that builds behind an intercepting proxy have to trust. */
+  readonly certificateAuthority: string | undefined;
+}
+
+const mebibyte = 1024 * 1024;
+const mostAttempts = 3;
+
+/** The oldest open build of a service none of whose builds is under way here. */
+export async function nextBuild(deps: BuildDeps, busy: ReadonlySet<string>): Promise<JobRow | undefined> {
+  const open = await listOpenBuilds(deps.store.db);
+  const services = new Set<string>();
+  for (const job of open) {
+    if (services.has(job.serviceId)) continue;
+    services.add(job.serviceId);
+    if (!busy.has(job.id)) return job;
+  }
+  return undefined;
+}
+
+export async function build(deps: BuildDeps, job: JobRow, signal: AbortSignal): Promise<void> {
+  const hold = await holdBuild(deps.store, job.id);
+  if (hold === undefined) return;
+  try {
+    const [service] = await listServicesById(deps.store.db, [job.serviceId]);
+    if (service === undefined || service.deletedAt !== null || service.deletionRequestedAt !== null) {
+      await endBuild(deps, 'the service', job, 'Its service is being deleted.');
+      return;
+    }
+    await buildHeld(deps, service, job, signal);
+  } finally {
+    await hold.release();
+  }
+}
+
+async function buildHeld(
+  deps: BuildDeps,
+  service: ServiceRow,
+  job: JobRow,
+  signal: AbortSignal,
+): Promise<void> {
+  const variables = (await listVariables(deps.store.db, [service.id])).get(service.id) ?? [];
+  const spec = { variables: refsOf(variables) } as JobRow['spec'];
+  const redact = await redactorFor(deps, { ...job, spec });
+  const log = await openBuildLog(deps, job.id, redact);
+  try {
+    const attempt = await beginBuild(deps, service, job);
+    if (attempt === undefined) return;
+    if (attempt > 1) log.line('The platform was restarted; the build is begun again.');
+    const release = await makeRelease(deps, job, log, signal);
+    log.line(`Built release ${release.commit}.`);
+    await log.flush();
+    await recordRelease(deps, job, release);
+  } catch (error) {
+    if (signal.aborted) return;
+    const reason = reasonOf(deps, error);
+    log.line(`The build has failed: ${reason}`);
+    await log.flush();
+    await endBuild(deps, service.label, job, redact(reason));
+  } finally {
+    await log.close();
+  }
+}
+
+/** The number of this attempt; undefined when the build has ended in the meantime or was begun too often. */
+async function beginBuild(deps: BuildDeps, service: ServiceRow, job: JobRow): Promise<number | undefined> {
+  const attempt = job.attempt + 1;
+  if (attempt > mostAttempts) {
+    await endBuild(
+      deps,
+      service.label,
+      job,
+      'It was cut off too often by restarts of the platform. Push again.',
+    );
+    return undefined;
+  }
+  const { value } = await change(deps, async (current) => {
+    await lockService(current.tx, service.id);
+    if (job.state === 'SCHEDULED') await recordMove(current, service.label, job, 'STARTING', { attempt });
+    const starting: JobRow = { ...job, state: 'STARTING' };
+    if (job.state !== 'RUNNING')
+      return recordMove(current, service.label, starting, 'RUNNING', { attempt, startedAt: new Date() });
+    return (await updateJob(current.tx, job.id, { attempt })) !== undefined;
+  });
+  return value ? attempt : undefined;
+}
+
+async function makeRelease(
+  deps: BuildDeps,
+  job: JobRow,
+  log: BuildLog,
+  stop: AbortSignal,
+): Promise<BuiltRelease> {
+  const { settings, repositories, installation } = deps;
+  const sha = job.commit ?? '';
+  const timeout = AbortSignal.timeout(settings.buildSeconds * 1000);
+  const signal = AbortSignal.any([stop, timeout]);
+  try {
+    const source = await prepareContext({
+      repositories,
+      repositoryId: job.serviceId,
+      sha,
+      baseImage: (reference) => obtainBase(deps, reference, log, signal),
+      certificateAuthority: deps.certificateAuthority,
+    });
+    log.line(`Building commit ${sha.slice(0, 12)} as ${source.language}.`);
+    const options = {
+      tag: `berth-release/${job.serviceId}:${sha}`,
+      labels: { [label.installation]: installation.id, [label.service]: job.serviceId },
+      memoryBytes: settings.buildMemoryMiB * mebibyte,
+      cpuMillis: 2_000,
+      dockerfile: source.dockerfileName,
+      buildArgs: {},
+    };
+    const imageId = await deps.runtime.buildImage(source.context, options, (line) => log.line(line), signal);
+    const { subject } = await repositories.commit(job.serviceId, sha);
+    const commands = Object.fromEntries(source.procfile ?? []);
+    return {
+      id: newId(),
+      commit: sha,
+      subject: subject.slice(0, 200),
+      imageId,
+      language: source.language,
+      commands,
+    };
+  } catch (error) {
+    if (timeout.aborted && !stop.aborted)
+      throw new BuildFailed(`It took longer than the ${settings.buildSeconds} s that a build may take.`);
+    throw error;
+  }
+}
+
+async function obtainBase(
+  deps: BuildDeps,
+  reference: string,
+  log: BuildLog,
+  signal: AbortSignal,
+): Promise<string> {
+  let said = '';
+  const tell = ({ text }: { readonly text: string }) => {
+    if (text !== said) log.line(text);
+    said = text;
+  };
+  const { imageId, origin } = await deps.images.obtain(reference, tell, signal);
+  const how = {
+    PRESENT: 'on the engine',
+    PULLED: 'pulled from its registry',
+    RECIPE: 'made by the local recipe',
+  };
+  log.line(`Base image ${reference}: ${how[origin]}.`);
+  return imageId;
+}
+
+async function endBuild(deps: BuildDeps, name: string, job: JobRow, reason: string): Promise<void> {
+  await change(deps, async (current) => {
+    await lockService(current.tx, job.serviceId);
+    await recordMove(current, name, job, 'FAILED', { reason, cleaned: true });
+  });
+}
+
+function reasonOf(deps: BuildDeps, error: unknown): string {
+  if (error instanceof BuildFailed || error instanceof ImageMissing || error instanceof Refusal)
+    return error.message;
+  deps.logger.error({ err: error }, 'a build failed');
+  if (error instanceof EngineFault) return `The engine did not do its part: ${error.message}`;
+  return 'The platform failed to build it; its log has the details. Push again.';
+}

@@ -1,0 +1,29 @@
+// Clearing an ended job's container away, its last lines of output kept first.
+import { containerName } from '../model/jobs.ts';
+import { appendLines, type JobLineRow, type JobRow, updateJob } from '../postgres/jobs.ts';
+import { ForeignObject } from '../runtime/runtime.ts';
+import { type Hold, perform, write } from './deps.ts';
+import { tailToKeep } from './kept-lines.ts';
+
+export async function cleanJob(hold: Hold, job: JobRow): Promise<void> {
+  const lines: JobLineRow[] = await tailToKeep(hold, job);
+  // Written before the container goes: a crash in between leaves the lines twice readable, never lost.
+  if (lines.length > 0) await write(hold, (change) => appendLines(change.tx, lines));
+  await perform(
+    hold,
+    'CLEAN_JOB',
+    () => remove(hold, job),
+    async (change) => {
+      await updateJob(change.tx, job.id, { cleaned: true });
+      change.nudge(`lines:${job.id}`);
+    },
+  );
+}
+
+async function remove({ deps }: Hold, job: JobRow): Promise<void> {
+  try {
+    await deps.runtime.removeContainer(containerName(job.id), deps.installation.id);
+  } catch (error) {
+    if (!(error instanceof ForeignObject)) throw error;
+  }
+}

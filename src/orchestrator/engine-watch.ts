@@ -1,0 +1,93 @@
+// The engine's events are hints: one that tells of a container's end makes its service due. Beneath them, on every
+// connection and periodically, everything of ours on the engine is compared with the database.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { containerName, hasEnded } from '../model/jobs.ts';
+import { change } from '../postgres/change.ts';
+import { type JobRow, listJobsToCompare, markUnclean } from '../postgres/jobs.ts';
+import { markDue } from '../postgres/services.ts';
+import { labels } from '../runtime/runtime.ts';
+import type { Deps } from './deps.ts';
+
+const gatherMs = 20;
+const reconnectMs = 1_000;
+
+export async function watchEngine(deps: Deps, signal: AbortSignal): Promise<void> {
+  let told = new Set<string>();
+  let timer: NodeJS.Timeout | undefined;
+  function gather(jobId: string): void {
+    told.add(jobId);
+    timer ??= setTimeout(() => {
+      const ids = [...told];
+      told = new Set();
+      timer = undefined;
+      void compare(deps, ids).catch((error: unknown) =>
+        deps.logger.warn({ err: error }, 'an engine event was lost'),
+      );
+    }, gatherMs);
+  }
+  while (!signal.aborted) {
+    try {
+      for await (const event of deps.runtime.events(deps.installation.id, signal)) {
+        const jobId = event.labels[labels.job];
+        const ended = event.action === 'DIE' || event.action === 'DESTROY';
+        if (ended && jobId !== undefined && event.containerName === containerName(jobId)) gather(jobId);
+      }
+    } catch (error) {
+      if (!signal.aborted)
+        deps.logger.warn({ err: error }, 'the stream of engine events broke; it is opened again');
+    }
+    await sleep(reconnectMs, undefined, { signal }).catch(() => {});
+    if (!signal.aborted) await compareAll(deps).catch(() => {});
+  }
+  clearTimeout(timer);
+}
+
+export async function comparePeriodically(deps: Deps, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await compareAll(deps).catch((error: unknown) => {
+      if (!signal.aborted)
+        deps.logger.warn({ err: error }, 'the engine could not be compared with the database');
+    });
+    await sleep(deps.settings.compareSeconds * 1000, undefined, { signal }).catch(() => {});
+  }
+}
+
+/** Jobs that run by the database and not on the engine, and the other way about. */
+export async function compareAll(deps: Deps): Promise<void> {
+  const [{ containers }, running] = await Promise.all([
+    deps.runtime.inventory(deps.installation.id),
+    listJobsToCompare(deps.store.db),
+  ]);
+  const there = new Map(containers.map((container) => [container.name, container]));
+  const differing = running.filter((job) => there.get(containerName(job.id))?.state !== 'RUNNING');
+  const known = new Set(running.map((job) => containerName(job.id)));
+  const strays = containers
+    .filter(
+      (container) =>
+        !known.has(container.name) && container.name === containerName(container.labels[labels.job] ?? ''),
+    )
+    .map((container) => container.labels[labels.job] ?? '');
+  await settle(deps, differing, strays);
+}
+
+async function compare(deps: Deps, jobIds: readonly string[]): Promise<void> {
+  const jobs = (await listJobsToCompare(deps.store.db)).filter((job) => jobIds.includes(job.id));
+  await settle(deps, jobs, []);
+}
+
+type Compared = Pick<JobRow, 'id' | 'serviceId' | 'state'>;
+
+/** Services with a difference become due. A container left by an ended job of ours is to be cleaned away again. */
+async function settle(
+  deps: Deps,
+  differing: readonly Compared[],
+  strayJobs: readonly string[],
+): Promise<void> {
+  if (differing.length === 0 && strayJobs.length === 0) return;
+  await change(deps, async (current) => {
+    const unclean = (await markUnclean(current.tx, strayJobs)).filter((job) => hasEnded(job.state));
+    const services = new Set([...differing, ...unclean].map((job) => job.serviceId));
+    await markDue(current.tx, [...services]);
+    current.nudge('due');
+  });
+}

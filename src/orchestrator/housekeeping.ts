@@ -1,0 +1,34 @@
+// What has to be done now and then and belongs to no service: environments whose services are gone, volumes whose waiting
+// time is over, history past its retention.
+
+import { eventRetention } from '../model/events.ts';
+import { networkName } from '../model/jobs.ts';
+import { change } from '../postgres/change.ts';
+import { type EnvironmentRow, listEmptyDeleting, markEnvironmentDeleted } from '../postgres/environments.ts';
+import { pruneEvents } from '../postgres/event-log.ts';
+import { pruneKeys } from '../postgres/idempotency.ts';
+import { listVolumesDue, markVolumeRemoved } from '../postgres/services.ts';
+import type { Deps } from './deps.ts';
+
+export async function finishDeletions(deps: Deps): Promise<void> {
+  for (const environment of await listEmptyDeleting(deps.store.db)) await finishDeletion(deps, environment);
+  for (const name of await listVolumesDue(deps.store.db)) {
+    await deps.runtime.removeVolume(name, deps.installation.id);
+    await markVolumeRemoved(deps.store.db, name);
+  }
+}
+
+async function finishDeletion(deps: Deps, environment: EnvironmentRow): Promise<void> {
+  const { id: environmentId, name } = environment;
+  await deps.runtime.removeNetwork(networkName(environmentId), deps.installation.id);
+  await change(deps, async (current) => {
+    if (!(await markEnvironmentDeleted(current.tx, environmentId))) return;
+    const message = `The environment ${name} is deleted.`;
+    current.emit({ environmentId, type: 'ENVIRONMENT_DELETED', data: {}, message });
+  });
+}
+
+export async function pruneHistory(deps: Deps): Promise<void> {
+  await pruneEvents(deps.store, eventRetention.events, eventRetention.days);
+  await pruneKeys(deps.store);
+}

@@ -1,0 +1,46 @@
+// Progress of fetching or making an image, as events: at most a few a second, the newest always told in the end.
+import type { RedeployRow } from '../postgres/redeploys.ts';
+import type { ImageProgress } from '../runtime/runtime.ts';
+import { type Hold, write } from './deps.ts';
+
+const tellEveryMs = 500;
+
+export function progressReporter(
+  hold: Hold,
+  redeploy: RedeployRow,
+): { readonly tell: (progress: ImageProgress) => void; readonly close: () => Promise<void> } {
+  let newest: ImageProgress | undefined;
+  let writing: Promise<void> = Promise.resolve();
+  let timer: NodeJS.Timeout | undefined;
+  const { environmentId, serviceId, id: redeployId } = redeploy;
+  function flush(): void {
+    timer = undefined;
+    const told = newest;
+    newest = undefined;
+    if (told === undefined) return;
+    const data = { text: told.text, current: told.current ?? null, total: told.total ?? null };
+    const event = {
+      environmentId,
+      serviceId,
+      redeployId,
+      type: 'IMAGE_PROGRESS' as const,
+      data,
+      message: told.text,
+    };
+    // Progress that can't be told harms nothing; the image is what counts.
+    writing = writing.then(() => write(hold, async (change) => change.emit(event))).catch(() => {});
+  }
+  return {
+    tell: (progress) => {
+      newest = progress;
+      if (timer === undefined) {
+        timer = setTimeout(flush, tellEveryMs);
+      }
+    },
+    close: async () => {
+      clearTimeout(timer);
+      flush();
+      await writing;
+    },
+  };
+}

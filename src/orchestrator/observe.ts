@@ -1,0 +1,59 @@
+// Looking at the containers of a service's living jobs, and writing down what has ended without being asked to.
+import { containerName, type JobState } from '../model/jobs.ts';
+import type { JobPatch, JobRow } from '../postgres/jobs.ts';
+import { type ContainerView, ForeignObject } from '../runtime/runtime.ts';
+import { type Hold, perform } from './deps.ts';
+import { recordMove } from './record-job.ts';
+import type { Situation } from './situation.ts';
+
+/** True when something was written, so that the situation must be read again. */
+export async function observe(hold: Hold, { service, jobs }: Situation): Promise<boolean> {
+  const running = jobs.filter((job) => job.state === 'RUNNING');
+  const results = await Promise.all(running.map((job) => observeJob(hold, service.label, job)));
+  return results.includes(true);
+}
+
+export async function observeJob(hold: Hold, label: string, job: JobRow): Promise<boolean> {
+  const seen = await lookAt(hold, job);
+  if (seen?.state === 'RUNNING') return false;
+  await perform(
+    hold,
+    'OBSERVE',
+    async () => seen,
+    async (change) => {
+      const end = seen === undefined ? lost : endOf(job, seen);
+      await recordMove(change, label, job, end.state, end.set);
+    },
+  );
+  return true;
+}
+
+/** The job's own container; undefined when there is none, or one that only bears its name. */
+export async function lookAt({ deps }: Hold, job: JobRow): Promise<ContainerView | undefined> {
+  try {
+    const seen = await deps.runtime.inspectContainer(containerName(job.id), deps.installation.id);
+    const same = seen === undefined || job.containerId === null || seen.id === job.containerId;
+    return same ? seen : undefined;
+  } catch (error) {
+    if (error instanceof ForeignObject) return undefined;
+    throw error;
+  }
+}
+
+interface End {
+  readonly state: JobState;
+  readonly set: JobPatch;
+}
+
+const lost: End = { state: 'LOST', set: { reason: 'Its container is gone from the engine.' } };
+
+/** How a job counts whose container has exited by itself. */
+export function endOf(job: JobRow, seen: ContainerView): End {
+  const exitCode = seen.exitCode ?? null;
+  const { outOfMemory } = seen;
+  if (job.type === 'TASK' && exitCode === 0) return { state: 'FINISHED', set: { exitCode } };
+  const how = outOfMemory
+    ? `It was killed because it used more memory than its size allows (exit code ${exitCode}).`
+    : `It exited by itself with code ${exitCode}.`;
+  return { state: 'FAILED', set: { exitCode, outOfMemory, reason: how } };
+}

@@ -1,0 +1,142 @@
+// The loops that make what is wanted so. They take no input: a nudge or the clock wakes them, they read, and do.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Claim, claimService, LeaseLost, releaseService, renewLeases } from '../postgres/replicas.ts';
+import { attend } from './attend.ts';
+import { type BuildDeps, build, nextBuild } from './build.ts';
+import type { Deps } from './deps.ts';
+import { comparePeriodically, watchEngine } from './engine-watch.ts';
+import { finishDeletions, pruneHistory } from './housekeeping.ts';
+
+const mostAttended = 16;
+const mostBuilds = 2;
+const pollMs = 1_000;
+const renewMs = 5_000;
+const deletionsMs = 5_000;
+const historyMs = 600_000;
+
+export interface Orchestrator {
+  close(): Promise<void>;
+  /** To be called when the replica's sign of life was lost: all work under its leases ends at once. */
+  dropLeases(): void;
+}
+
+interface Attending {
+  readonly claim: Claim;
+  readonly stop: AbortController;
+  readonly done: Promise<void>;
+}
+
+export function startOrchestrator(deps: BuildDeps): Orchestrator {
+  const closing = new AbortController();
+  const attending = new Map<string, Attending>();
+  const builds = new Map<string, Promise<void>>();
+  let wake = Promise.withResolvers<void>();
+  const asked = () => wake.promise;
+  const stopListening = deps.nudges.listen((topic) => {
+    if (topic !== undefined && topic !== 'due') return;
+    wake.resolve();
+    wake = Promise.withResolvers();
+  });
+
+  async function takeServices(): Promise<void> {
+    while (attending.size < mostAttended && !closing.signal.aborted) {
+      const claim = await claimService(deps.store, deps.replica, [...attending.keys()]);
+      if (claim === undefined) return;
+      const stop = new AbortController();
+      const signal = AbortSignal.any([stop.signal, closing.signal]);
+      const done = attendOnce(deps, claim, signal, asked).finally(() => {
+        attending.delete(claim.serviceId);
+        // Something may have been asked for between its last look and its release.
+        wake.resolve();
+        wake = Promise.withResolvers();
+      });
+      attending.set(claim.serviceId, { claim, stop, done });
+    }
+  }
+  async function takeBuilds(): Promise<void> {
+    while (builds.size < mostBuilds && !closing.signal.aborted) {
+      const job = await nextBuild(deps, new Set(builds.keys()));
+      if (job === undefined) return;
+      const done = build(deps, job, closing.signal)
+        .catch((error: unknown) =>
+          deps.logger.error({ err: error, jobId: job.id }, 'a build stopped; it is tried again'),
+        )
+        .then(() => sleep(250))
+        .then(() => void builds.delete(job.id));
+      builds.set(job.id, done);
+    }
+  }
+  async function renew(): Promise<void> {
+    const claims = [...attending.values()].map(({ claim }) => claim);
+    const held = await renewLeases(deps.store, deps.replica, claims);
+    for (const { claim, stop } of attending.values())
+      if (claims.includes(claim) && !held.has(claim.serviceId)) stop.abort();
+  }
+
+  const loops = [
+    every(deps, closing.signal, pollMs, asked, takeServices),
+    every(deps, closing.signal, pollMs, asked, takeBuilds),
+    every(deps, closing.signal, renewMs, undefined, renew),
+    every(deps, closing.signal, deletionsMs, asked, () => finishDeletions(deps)),
+    every(deps, closing.signal, historyMs, undefined, () => pruneHistory(deps)),
+    watchEngine(deps, closing.signal),
+    comparePeriodically(deps, closing.signal),
+  ];
+  return {
+    close: async () => {
+      stopListening();
+      closing.abort();
+      wake.resolve();
+      await Promise.allSettled([
+        ...loops,
+        ...builds.values(),
+        ...[...attending.values()].map(({ done }) => done),
+      ]);
+    },
+    dropLeases: () => {
+      for (const { stop } of attending.values()) stop.abort();
+    },
+  };
+}
+
+async function attendOnce(
+  deps: Deps,
+  claim: Claim,
+  signal: AbortSignal,
+  asked: () => Promise<void>,
+): Promise<void> {
+  try {
+    const { dueAt, seenAttention } = await attend({ deps, claim, signal }, asked);
+    await releaseService(deps.store, deps.replica, claim, seenAttention, dueAt);
+  } catch (error) {
+    if (error instanceof LeaseLost) return;
+    // Closing: given back as due, so that whoever comes next goes on at once.
+    const failed = !signal.aborted;
+    if (failed)
+      deps.logger.error({ err: error, serviceId: claim.serviceId }, 'attending to a service failed');
+    const dueAt = new Date(Date.now() + (failed ? 1_000 : 0));
+    await releaseService(deps.store, deps.replica, claim, -1, dueAt).catch(() => {});
+  }
+}
+
+/** Runs `work` when asked and at least every so often; a failure is logged and the next round tries again. */
+async function every(
+  deps: Deps,
+  signal: AbortSignal,
+  milliseconds: number,
+  asked: (() => Promise<void>) | undefined,
+  work: () => Promise<void>,
+): Promise<void> {
+  while (!signal.aborted) {
+    const wakened = asked?.();
+    await work().catch((error: unknown) => {
+      if (!signal.aborted) deps.logger.error({ err: error }, 'a loop failed; it goes on');
+    });
+    const over = new AbortController();
+    const tick = sleep(milliseconds, undefined, { signal: AbortSignal.any([over.signal, signal]) }).catch(
+      () => {},
+    );
+    await (wakened === undefined ? tick : Promise.race([tick, wakened]));
+    over.abort();
+  }
+}

@@ -1,0 +1,81 @@
+// Writing down what was seen of a job: its move, and the event that tells of it, in one transaction.
+import type { JobState } from '../model/jobs.ts';
+import type { Change } from '../postgres/change.ts';
+import { insertJobs, type JobPatch, type JobRow, moveJob } from '../postgres/jobs.ts';
+import type { ServiceRow } from '../postgres/services.ts';
+
+/** False when the job had been moved by somebody else already; then nothing is written. */
+export async function recordMove(
+  change: Change,
+  label: string,
+  job: JobRow,
+  state: JobState,
+  set: JobPatch = {},
+): Promise<boolean> {
+  const moved = await moveJob(change.tx, job.id, state, set);
+  if (moved === undefined) return false;
+  tellJob(change, label, moved);
+  return true;
+}
+
+export function tellJob(change: Change, label: string, job: JobRow): void {
+  const { type, target, state, health, exitCode } = job;
+  change.emit({
+    environmentId: job.environmentId,
+    serviceId: job.serviceId,
+    redeployId:
+      job.restoredBy ??
+      (state === 'STOPPING' || state === 'STOPPED' ? job.replacedBy : null) ??
+      job.redeployId,
+    jobId: job.id,
+    type: 'JOB_CHANGED',
+    data: { type, target, state, health, exitCode },
+    message: sentence(label, job),
+  });
+}
+
+function sentence(label: string, job: JobRow): string {
+  const name = `${label} ${job.target ?? ''}`.trim();
+  const kind = `${job.type.toLowerCase()} job of ${name}`;
+  const why = job.reason === null ? '' : ` ${job.reason}`;
+  if (job.state === 'RUNNING' && job.health === 'HEALTHY') return `A ${kind} is healthy.`;
+  if (job.state === 'RUNNING' && job.health === 'UNHEALTHY')
+    return `A ${kind} did not become healthy in time.`;
+  const words: Record<JobState, string> = {
+    SCHEDULED: 'is scheduled.',
+    STARTING: 'is being started.',
+    RUNNING: 'runs; waiting until it is healthy.',
+    STOPPING: `is being stopped.${why}`,
+    STOPPED: `has stopped.${why}`,
+    FINISHED: 'has finished.',
+    FAILED: `has failed.${why}`,
+    LOST: 'is gone from the engine.',
+  };
+  return `A ${kind} ${words[job.state]}`;
+}
+
+export interface NewJob {
+  readonly id: string;
+  readonly type: 'DEPLOY' | 'WORKER';
+  readonly target: string | null;
+}
+
+/** Rows for jobs that will run a redeploy's spec, told of as SCHEDULED. */
+export async function scheduleJobs(
+  change: Change,
+  service: ServiceRow,
+  of: Pick<JobRow, 'redeployId' | 'restoredBy' | 'spec' | 'image'>,
+  fresh: readonly NewJob[],
+): Promise<void> {
+  const { environmentId, id: serviceId } = service;
+  const releaseId = of.spec?.image.kind === 'RELEASE' ? of.spec.image.releaseId : null;
+  const rows = fresh.map((job) => ({
+    ...job,
+    ...of,
+    environmentId,
+    serviceId,
+    releaseId,
+    state: 'SCHEDULED' as const,
+  }));
+  for (const row of await insertJobs(change.tx, rows)) tellJob(change, service.label, row);
+}

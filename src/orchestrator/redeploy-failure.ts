@@ -1,0 +1,90 @@
+// A redeploy that fails: the cause written down with what a person needs to mend it, and the last good spec started
+// again where the old jobs had been stopped.
+import type { FailureCause } from '../model/failures.ts';
+import type { FailReason, WantedJobs } from '../model/redeploy.ts';
+import type { Change } from '../postgres/change.ts';
+import { type RedeployRow, updateRedeploy } from '../postgres/redeploys.ts';
+import type { ImageMissing } from '../runtime/runtime.ts';
+import { type Hold, perform } from './deps.ts';
+import { lastLinesOf } from './kept-lines.ts';
+import { scheduleJobs } from './record-job.ts';
+import { closePhase, enterPhase, expand } from './redeploy.ts';
+import { imageOfRedeploy, type Situation } from './situation.ts';
+
+export function failRedeploy(
+  hold: Hold,
+  situation: Situation,
+  redeploy: RedeployRow,
+  because: FailReason,
+): Promise<void> {
+  const effect = () => causeOf(hold, situation, redeploy, because);
+  return perform(hold, 'FAIL', effect, (change, cause) => recordCause(change, redeploy, cause));
+}
+
+export async function recordImageUnavailable(
+  change: Change,
+  redeploy: RedeployRow,
+  { reference, message }: ImageMissing,
+): Promise<void> {
+  await recordCause(change, redeploy, { kind: 'IMAGE_UNAVAILABLE', reference, message });
+}
+
+async function recordCause(change: Change, redeploy: RedeployRow, cause: FailureCause): Promise<void> {
+  const phases = closePhase(undefined, redeploy, redeploy.phases, false);
+  const updated = await updateRedeploy(change.tx, redeploy.id, { cause, phases });
+  if (updated !== undefined) closePhase(change, redeploy, redeploy.phases, false);
+}
+
+async function causeOf(
+  hold: Hold,
+  situation: Situation,
+  redeploy: RedeployRow,
+  because: FailReason,
+): Promise<FailureCause> {
+  if (because.kind === 'CANCELED') return { kind: 'CANCELED', message: 'It was canceled on request.' };
+  if (because.kind === 'DEADLINE') return deadlineCause(hold, redeploy);
+  const job = situation.jobs.find((each) => each.id === because.jobId);
+  if (job === undefined) throw new Error('the failing job is not of the situation');
+  const lastLines = await lastLinesOf(hold, job);
+  if (because.kind === 'JOB_ENDED') {
+    const { exitCode, outOfMemory, reason } = job;
+    const message = `${reason ?? 'A new job ended before it was healthy.'} Its last lines of output say more.`;
+    return { kind: 'CONTAINER_EXITED', jobId: job.id, exitCode, outOfMemory, lastLines, message };
+  }
+  const lastOutput = job.checkOutput ?? 'No check has been answered.';
+  const check = job.type === 'WORKER' ? 'SETTLE' : situation.service.type === 'CODE' ? 'TCP' : 'HANDSHAKE';
+  const attempts = job.checkAttempts;
+  const message = `A new job did not become healthy within ${hold.deps.settings.healthySeconds} s: ${lastOutput}`;
+  return { kind: 'HEALTH_CHECK_FAILED', jobId: job.id, check, attempts, lastOutput, lastLines, message };
+}
+
+async function deadlineCause({ deps }: Hold, redeploy: RedeployRow): Promise<FailureCause> {
+  const phase = redeploy.phases.at(-1)?.phase ?? 'PREPARE';
+  const fault = await deps.runtime.info().then(
+    () => undefined,
+    (error: unknown) => (error instanceof Error ? error.message : 'no answer'),
+  );
+  if (fault !== undefined)
+    return {
+      kind: 'ENGINE_UNAVAILABLE',
+      message: `The engine does not answer: ${fault}. See to it, then redeploy.`,
+    };
+  return { kind: 'DEADLINE_EXCEEDED', phase, message: `Its deadline passed during ${phase}.` };
+}
+
+export function enterRestore(
+  hold: Hold,
+  { service }: Situation,
+  redeploy: RedeployRow,
+  wanted: readonly WantedJobs[],
+): Promise<void> {
+  const { runningRedeployId: redeployId, runningSpec: spec } = service;
+  const effect = () => (redeployId === null ? Promise.resolve(null) : imageOfRedeploy(hold, redeployId));
+  return perform(hold, 'ENTER_RESTORE', effect, async (change, imageId) => {
+    const message = 'Starting the last good spec again.';
+    const entered = await enterPhase(change, redeploy, 'RESTORE', message);
+    if (entered === undefined) return;
+    const of = { redeployId, restoredBy: redeploy.id, spec, image: imageId ?? '' };
+    await scheduleJobs(change, service, of, expand(wanted));
+  });
+}

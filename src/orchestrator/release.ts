@@ -1,0 +1,61 @@
+// What a good build leaves: its job finished, a release, and one redeploy, in one transaction. Then older releases than
+// the kept ones go.
+import { change } from '../postgres/change.ts';
+import type { JobRow } from '../postgres/jobs.ts';
+import { deleteReleases, insertRelease, listReleasesBeyond, type ReleaseRow } from '../postgres/redeploys.ts';
+import { requestRedeploy, wantedSpec } from '../postgres/request-redeploy.ts';
+import { lockService, updateService } from '../postgres/services.ts';
+import type { Deps } from './deps.ts';
+import { recordMove } from './record-job.ts';
+
+export type BuiltRelease = Pick<
+  ReleaseRow,
+  'id' | 'commit' | 'subject' | 'imageId' | 'language' | 'commands'
+>;
+
+export async function recordRelease(deps: Deps, job: JobRow, built: BuiltRelease): Promise<void> {
+  await change(deps, async (current) => {
+    const placed = await lockService(current.tx, job.serviceId);
+    if (placed === undefined) return;
+    const { label, environmentId, redeployable } = placed.service;
+    const running: JobRow = { ...job, state: 'RUNNING' };
+    const ended = await recordMove(current, label, running, 'FINISHED', {
+      exitCode: 0,
+      cleaned: true,
+      image: built.imageId,
+    });
+    // Somebody else has ended it: then the release and its redeploy are theirs.
+    if (!ended) return;
+    const { id: releaseId, commit } = await insertRelease(current.tx, {
+      ...built,
+      serviceId: job.serviceId,
+      buildJobId: job.id,
+    });
+    const service = await updateService(current.tx, job.serviceId, { releaseId });
+    const at = { environmentId, serviceId: job.serviceId, jobId: job.id };
+    const message = `Release ${commit.slice(0, 12)} of ${label} is built: ${built.subject}`;
+    current.emit({ ...at, type: 'RELEASE_CREATED', data: { releaseId, commit }, message });
+    const spec = await wantedSpec(current.tx, service);
+    if (spec === undefined || !redeployable) return;
+    const { deadlineSeconds } = deps.settings;
+    const requestedBy = job.requestedBy ?? 'A push';
+    await requestRedeploy(current, { service }, spec, {
+      reason: 'CODE_PUSH',
+      note: null,
+      requestedBy,
+      deadlineSeconds,
+    });
+  });
+  await dropOldReleases(deps, job.serviceId);
+}
+
+/** The newest are kept, and whatever still runs. */
+async function dropOldReleases(deps: Deps, serviceId: string): Promise<void> {
+  const { db } = deps.store;
+  const beyond = await listReleasesBeyond(db, serviceId, deps.settings.keptReleases);
+  const dropped = await deleteReleases(db, serviceId, beyond);
+  for (const { imageId } of dropped)
+    await deps.runtime.removeImage(imageId).catch((error: unknown) => {
+      deps.logger.warn({ err: error, imageId }, "an old release's image stays on the engine");
+    });
+}

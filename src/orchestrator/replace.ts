@@ -1,0 +1,38 @@
+// Outside of redeploys: jobs that died made again, and what is said when that doesn't help.
+import type { WantedJobs } from '../model/redeploy.ts';
+import { type JobRow, markHealth } from '../postgres/jobs.ts';
+import { updateService } from '../postgres/services.ts';
+import { type Hold, nothing, perform } from './deps.ts';
+import { scheduleJobs, tellJob } from './record-job.ts';
+import { expand } from './redeploy.ts';
+import type { Situation } from './situation.ts';
+
+export function replaceJobs(hold: Hold, { service }: Situation, wanted: WantedJobs): Promise<void> {
+  return perform(hold, 'REPLACE', nothing, async (change) => {
+    const { runningRedeployId: redeployId, runningSpec: spec, runningImageId } = service;
+    const of = { redeployId, restoredBy: null, spec, image: runningImageId ?? '' };
+    await scheduleJobs(change, service, of, expand([wanted]));
+  });
+}
+
+export function markUnhealthy(hold: Hold, { service }: Situation, job: JobRow): Promise<void> {
+  return perform(hold, 'MARK_UNHEALTHY', nothing, async (change) => {
+    const output = job.checkOutput ?? 'It did not become healthy in time.';
+    const marked = await markHealth(change.tx, job.id, 'UNHEALTHY', output);
+    if (marked !== undefined) tellJob(change, service.label, marked);
+  });
+}
+
+export function markFailing(hold: Hold, { service }: Situation, deaths: number): Promise<void> {
+  const { environmentId, id: serviceId, label } = service;
+  return perform(hold, 'MARK_FAILING', nothing, async (change) => {
+    await updateService(change.tx, serviceId, { failingSince: new Date() });
+    change.emit({
+      environmentId,
+      serviceId,
+      type: 'SERVICE_FAILING',
+      data: { deaths },
+      message: `${label} is failing: its jobs died ${deaths} times within ten minutes. They are not started again until you redeploy or start one.`,
+    });
+  });
+}

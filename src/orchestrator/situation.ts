@@ -1,0 +1,76 @@
+// What a decision is made from: the service, its open redeploy, its jobs and worker counts, read in one go.
+import type { RedeploySituation, RedeployView } from '../model/redeploy.ts';
+import type { SteadySituation } from '../model/steady.ts';
+import { type JobRow, listJobsToJudge } from '../postgres/jobs.ts';
+import { findOpenRedeploys, listRedeploysById, type RedeployRow } from '../postgres/redeploys.ts';
+import { listServicesById, listWorkers, type ServiceRow } from '../postgres/services.ts';
+import type { Hold } from './deps.ts';
+
+export interface Situation {
+  readonly service: ServiceRow;
+  readonly redeploy: RedeployRow | undefined;
+  readonly jobs: readonly JobRow[];
+  readonly workers: Readonly<Record<string, number>>;
+}
+
+/** A redeploy's longest deadline and a margin: jobs older than this decide nothing any more. */
+const judgedSeconds = 3_900;
+
+export async function readSituation({ deps, claim }: Hold): Promise<Situation | undefined> {
+  const { db } = deps.store;
+  const { serviceId } = claim;
+  const [[service], open, workers] = await Promise.all([
+    listServicesById(db, [serviceId]),
+    findOpenRedeploys(db, [serviceId]),
+    listWorkers(db, [serviceId]),
+  ]);
+  if (service === undefined || service.deletedAt !== null) return undefined;
+  const redeploy = open.get(serviceId);
+  const involved = [redeploy?.id, service.runningRedeployId].filter((id) => id != null);
+  const jobs = await listJobsToJudge(db, serviceId, involved, judgedSeconds);
+  return { service, redeploy, jobs, workers: workers.get(serviceId) ?? {} };
+}
+
+export function redeploySituation(
+  { service, jobs, workers }: Situation,
+  redeploy: RedeployRow,
+  healthySeconds: number,
+  now: Date,
+): RedeploySituation {
+  const { runningRedeployId, runningSpec } = service;
+  const lastGood =
+    runningRedeployId === null || runningSpec === null
+      ? null
+      : { redeployId: runningRedeployId, spec: runningSpec };
+  const view: RedeployView = { ...redeploy, state: redeploy.state as RedeployView['state'], lastGood };
+  const own = jobs.filter((job) => job.type === 'DEPLOY' || job.type === 'WORKER');
+  return { redeploy: view, jobs: own, workers, healthySeconds, now };
+}
+
+export function steadySituation(
+  { service, jobs, workers }: Situation,
+  healthySeconds: number,
+  now: Date,
+): SteadySituation {
+  const { runningRedeployId, runningSpec } = service;
+  return {
+    deleting: service.deletionRequestedAt !== null,
+    stopped: service.stopped,
+    failing: service.failingSince !== null,
+    budgetFrom: service.budgetFrom,
+    running:
+      runningRedeployId === null || runningSpec === null
+        ? null
+        : { redeployId: runningRedeployId, spec: runningSpec },
+    workers,
+    jobs,
+    healthySeconds,
+    now,
+  };
+}
+
+/** The image that jobs of this redeploy run. */
+export async function imageOfRedeploy({ deps }: Hold, redeployId: string): Promise<string | null> {
+  const [row] = await listRedeploysById(deps.store.db, [redeployId]);
+  return row?.imageId ?? null;
+}

@@ -1,0 +1,120 @@
+// Starting a job: its container made from the spec copy it keeps, its variables opened for this moment only.
+import { containerName, networkName, volumeName } from '../model/jobs.ts';
+import * as code from '../model/service-types/code.ts';
+import { mebibyte } from '../model/service-types/engine-kind.ts';
+import { findEngineKind } from '../model/service-types/index.ts';
+import type { Spec } from '../model/spec.ts';
+import type { JobRow } from '../postgres/jobs.ts';
+import { openSecrets } from '../postgres/variables.ts';
+import {
+  type ContainerSpec,
+  type ContainerView,
+  ForeignObject,
+  ImageMissing,
+  labels,
+} from '../runtime/runtime.ts';
+import { type Hold, perform, write } from './deps.ts';
+import { endOf } from './observe.ts';
+import { recordMove } from './record-job.ts';
+import type { Situation } from './situation.ts';
+
+export async function startJob(hold: Hold, { service }: Situation, job: JobRow): Promise<void> {
+  if (job.state === 'SCHEDULED')
+    await write(hold, async (change) => void (await recordMove(change, service.label, job, 'STARTING')));
+  const effect = () => startContainer(hold, service.runtime, job);
+  await perform(hold, 'START_JOB', effect, async (change, seen) => {
+    if ('refusal' in seen) {
+      await recordMove(change, service.label, job, 'FAILED', { reason: seen.refusal });
+      return;
+    }
+    const { id: containerId, state, address, startedAt } = seen;
+    if (state === 'EXITED') {
+      const end = endOf(job, seen);
+      await recordMove(change, service.label, job, end.state, { ...end.set, containerId });
+      return;
+    }
+    const running = { containerId, address: address ?? null, startedAt: startedAt ?? new Date() };
+    const health = job.type === 'TASK' ? null : ('STARTING' as const);
+    await recordMove(change, service.label, job, 'RUNNING', { ...running, health });
+  });
+}
+
+async function startContainer(
+  hold: Hold,
+  runtimeName: string | null,
+  job: JobRow,
+): Promise<ContainerView | { readonly refusal: string }> {
+  if (job.spec === null) throw new Error(`job ${job.id} has no spec`);
+  const environment = await environmentOf(hold, job, job.spec);
+  try {
+    return await hold.deps.runtime.startContainer(
+      containerSpec(hold, runtimeName, job, job.spec, environment),
+    );
+  } catch (error) {
+    if (error instanceof ImageMissing) return { refusal: `Its image is not on the engine: ${error.message}` };
+    if (error instanceof ForeignObject) return { refusal: error.message };
+    throw error;
+  }
+}
+
+async function environmentOf({ deps }: Hold, job: JobRow, spec: Spec): Promise<Record<string, string>> {
+  const refs = Object.entries(spec.variables);
+  const values = await openSecrets(
+    deps.store.db,
+    deps.vault,
+    refs.map(([, ref]) => ref.secretId),
+  );
+  const entries = refs.map(([name, { secretId }]): [string, string] => {
+    const value = values.get(secretId);
+    if (value === undefined) throw new Error(`the value of a variable is gone: ${name}`);
+    return [name, value];
+  });
+  const target = job.type === 'WORKER' ? [['PROCFILE_TARGET', job.target ?? '']] : [];
+  return Object.fromEntries([...entries, ['BERTH_JOB_ID', job.id], ...target]);
+}
+
+function containerSpec(
+  { deps }: Hold,
+  runtimeName: string | null,
+  job: JobRow,
+  spec: Spec,
+  environment: Record<string, string>,
+): ContainerSpec {
+  const kind = findEngineKind(runtimeName);
+  const command = commandOf(job, spec, kind?.command);
+  const isDeploy = job.type === 'DEPLOY';
+  return {
+    name: containerName(job.id),
+    labels: {
+      [labels.installation]: deps.installation.id,
+      [labels.environment]: job.environmentId,
+      [labels.service]: job.serviceId,
+      [labels.job]: job.id,
+    },
+    imageId: job.image,
+    ...(command === undefined ? {} : { command }),
+    environment,
+    network: networkName(job.environmentId),
+    aliases: isDeploy ? [spec.dnsName] : [],
+    memoryBytes: spec.size.memoryMiB * mebibyte,
+    cpuMillis: spec.size.cpuMillis,
+    processLimit: code.processLimit,
+    capabilities: code.capabilities,
+    readOnlyRoot: kind !== undefined,
+    tmpfs: kind?.tmpfs ?? {},
+    ...(spec.volume && isDeploy && kind?.dataPath != null
+      ? { volume: { name: volumeName(job.serviceId), path: kind.dataPath } }
+      : {}),
+  };
+}
+
+/** A Procfile's command is a line for the shell of the user's own image; one-off jobs bring an argument vector. */
+function commandOf(
+  job: JobRow,
+  spec: Spec,
+  standard: readonly string[] | undefined,
+): readonly string[] | undefined {
+  if (job.command !== null) return job.command;
+  const line = spec.commands[job.target ?? 'web'];
+  return line === undefined ? standard : ['/bin/sh', '-c', line];
+}

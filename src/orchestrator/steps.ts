@@ -1,0 +1,67 @@
+// From a decided step to the function that does it.
+import type { RedeployStep } from '../model/redeploy.ts';
+import type { SteadyStep } from '../model/steady.ts';
+import type { JobRow } from '../postgres/jobs.ts';
+import type { RedeployRow } from '../postgres/redeploys.ts';
+import { cleanJob } from './clean-job.ts';
+import { clearAway } from './clear-away.ts';
+import type { Hold } from './deps.ts';
+import { beginRedeploy, endRedeploy, enterStartNew, enterVerify, obtainImage, prepare } from './redeploy.ts';
+import { enterRestore, failRedeploy } from './redeploy-failure.ts';
+import { markFailing, markUnhealthy, replaceJobs } from './replace.ts';
+import type { Situation } from './situation.ts';
+import { startJob } from './start-job.ts';
+import { stopJob } from './stop-job.ts';
+import { verifyJob } from './verify-job.ts';
+
+export type Step = RedeployStep | SteadyStep | { readonly do: 'CLEAN_JOB'; readonly jobId: string };
+
+export function performStep(hold: Hold, situation: Situation, step: Step): Promise<void> {
+  switch (step.do) {
+    case 'BEGIN':
+      return beginRedeploy(hold, openRedeploy(situation));
+    case 'PREPARE':
+      return prepare(hold, situation, openRedeploy(situation));
+    case 'OBTAIN_IMAGE':
+      return obtainImage(hold, situation, openRedeploy(situation));
+    case 'ENTER_START_NEW':
+      return enterStartNew(hold, situation, openRedeploy(situation), step.wanted);
+    case 'ENTER_VERIFY':
+      return enterVerify(hold, openRedeploy(situation));
+    case 'FAIL':
+      return failRedeploy(hold, situation, openRedeploy(situation), step.because);
+    case 'ENTER_RESTORE':
+      return enterRestore(hold, situation, openRedeploy(situation), step.wanted);
+    case 'END':
+      return endRedeploy(hold, situation, openRedeploy(situation), step.state);
+    case 'START_JOB':
+      return startJob(hold, situation, jobOf(situation, step.jobId));
+    case 'STOP_JOB':
+      return stopJob(hold, situation, jobOf(situation, step.jobId), step.reason);
+    case 'VERIFY_JOB':
+      return verifyJob(hold, situation, jobOf(situation, step.jobId), step.until);
+    case 'CLEAN_JOB':
+      return cleanJob(hold, jobOf(situation, step.jobId));
+    case 'REPLACE':
+      return replaceJobs(hold, situation, step.wanted);
+    case 'MARK_UNHEALTHY':
+      return markUnhealthy(hold, situation, jobOf(situation, step.jobId));
+    case 'MARK_FAILING':
+      return markFailing(hold, situation, step.deaths);
+    case 'CLEAR_AWAY':
+      return clearAway(hold, situation);
+    case 'WAIT':
+      return Promise.resolve();
+  }
+}
+
+function openRedeploy(situation: Situation): RedeployRow {
+  if (situation.redeploy === undefined) throw new Error('a redeploy step without an open redeploy');
+  return situation.redeploy;
+}
+
+function jobOf(situation: Situation, id: string): JobRow {
+  const job = situation.jobs.find((each) => each.id === id);
+  if (job === undefined) throw new Error(`a step for a job that is not of the situation: ${id}`);
+  return job;
+}

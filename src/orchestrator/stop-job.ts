@@ -1,0 +1,41 @@
+// Stopping a job: told before it begins, TERM and the grace period, then what was seen.
+import { containerName } from '../model/jobs.ts';
+import { stopGraceSeconds } from '../model/service-types/code.ts';
+import { findEngineKind } from '../model/service-types/index.ts';
+import type { JobRow } from '../postgres/jobs.ts';
+import { ForeignObject } from '../runtime/runtime.ts';
+import { type Hold, nothing, perform, write } from './deps.ts';
+import { recordMove } from './record-job.ts';
+import type { Situation } from './situation.ts';
+
+export async function stopJob(hold: Hold, situation: Situation, job: JobRow, reason: string): Promise<void> {
+  const { service, redeploy } = situation;
+  const replacedBy = redeploy !== undefined && redeploy.id !== job.redeployId ? redeploy.id : null;
+  const { label } = service;
+  if (job.state === 'SCHEDULED')
+    return perform(hold, 'STOP_JOB', nothing, async (change) => {
+      await recordMove(change, label, job, 'STOPPED', {
+        reason: `${reason} before it was started.`,
+        replacedBy,
+      });
+    });
+  if (job.state !== 'STOPPING')
+    await write(hold, async (change) => {
+      await recordMove(change, label, job, 'STOPPING', { reason: `${reason}.`, replacedBy });
+    });
+  const grace = findEngineKind(service.runtime)?.stopGraceSeconds ?? stopGraceSeconds;
+  const effect = () => stopContainer(hold, job, grace);
+  await perform(hold, 'STOP_JOB', effect, async (change, ended) => {
+    await recordMove(change, label, job, 'STOPPED', { exitCode: ended?.exitCode ?? null });
+  });
+}
+
+async function stopContainer({ deps }: Hold, job: JobRow, grace: number) {
+  try {
+    return await deps.runtime.stopContainer(containerName(job.id), deps.installation.id, grace);
+  } catch (error) {
+    // A container of this name that isn't ours was never this job's.
+    if (error instanceof ForeignObject) return undefined;
+    throw error;
+  }
+}

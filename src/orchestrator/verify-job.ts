@@ -1,0 +1,77 @@
+// Waiting until a started job is healthy, checked from outside its container: nothing has to exist in the user's image.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type ProbeTarget, probe } from '../checks/probe.ts';
+import { webPort } from '../model/service-types/code.ts';
+import { findEngineKind } from '../model/service-types/index.ts';
+import { type JobRow, markHealth, noteCheck } from '../postgres/jobs.ts';
+import { type Hold, perform } from './deps.ts';
+import { lookAt, observeJob } from './observe.ts';
+import { tellJob } from './record-job.ts';
+import type { Situation } from './situation.ts';
+
+const probeEveryMs = 25;
+const lookEveryMs = 400;
+/** Attempts and output are written down this often while a job isn't healthy. */
+const noteEveryMs = 5_000;
+const probeTimeoutMs = 1_000;
+
+interface Verdict {
+  readonly healthy: boolean;
+  readonly attempts: number;
+  readonly output: string;
+}
+
+export async function verifyJob(hold: Hold, { service }: Situation, job: JobRow, until: Date): Promise<void> {
+  const patience = Math.min(until.getTime() - Date.now(), noteEveryMs);
+  const effect = () =>
+    job.type === 'WORKER'
+      ? settle(hold, job, patience)
+      : watch(hold, job, targetOf(service.runtime), patience);
+  await perform(hold, 'VERIFY_JOB', effect, async (change, { healthy, attempts, output }) => {
+    await noteCheck(change.tx, job.id, attempts, output);
+    if (!healthy) return;
+    const marked = await markHealth(change.tx, job.id, 'HEALTHY', output);
+    if (marked !== undefined) tellJob(change, service.label, marked);
+  });
+  await observeJob(hold, service.label, job);
+}
+
+function targetOf(runtimeName: string | null): ProbeTarget {
+  const kind = findEngineKind(runtimeName);
+  return kind === undefined
+    ? { port: webPort, handshake: undefined }
+    : { port: kind.port, handshake: kind.handshake };
+}
+
+async function watch(hold: Hold, job: JobRow, target: ProbeTarget, patienceMs: number): Promise<Verdict> {
+  const end = performance.now() + patienceMs;
+  let { address } = job;
+  let lookedAt = performance.now();
+  let output = 'The job has no address on its network yet.';
+  for (let attempts = 1; ; attempts++) {
+    if (address !== null) {
+      const seen = await probe(address, target, probeTimeoutMs);
+      output = seen.output;
+      if (seen.healthy) return { healthy: true, attempts, output };
+    }
+    if (performance.now() >= end) return { healthy: false, attempts, output };
+    if (performance.now() - lookedAt > lookEveryMs) {
+      const container = await lookAt(hold, job);
+      if (container?.state !== 'RUNNING') return { healthy: false, attempts, output };
+      address = container.address ?? null;
+      lookedAt = performance.now();
+    }
+    await sleep(probeEveryMs, undefined, { signal: hold.signal });
+  }
+}
+
+/** A worker is healthy when it still runs after the settle time. */
+async function settle(hold: Hold, job: JobRow, patienceMs: number): Promise<Verdict> {
+  const { settleSeconds } = hold.deps.settings;
+  const settledAt = (job.startedAt ?? job.createdAt).getTime() + settleSeconds * 1000;
+  const left = Math.max(0, Math.min(settledAt - Date.now(), patienceMs, lookEveryMs * 5));
+  await sleep(left, undefined, { signal: hold.signal });
+  const container = await lookAt(hold, job);
+  const healthy = container?.state === 'RUNNING' && Date.now() >= settledAt;
+  return { healthy, attempts: 1, output: `It must run for ${settleSeconds} s without ending.` };
+}
