@@ -22,6 +22,8 @@ export function buildContext(tar: Readable, folder: string, additions: Additions
   const packed = pack();
   // A plain Node stream, as every consumer of contexts expects.
   const context = Readable.from(packed, { objectMode: false });
+  // Whoever reads it sees its error; before somebody does, it must not end the process.
+  context.on('error', () => undefined);
   context.once('close', () => {
     packed.destroy();
     tar.destroy();
@@ -56,8 +58,8 @@ type Entry = AsyncIterable<Uint8Array> & { readonly header: Header };
 /** Each entry that may be built, in order, to `take`; what it leaves unread is dropped. */
 async function walk(tar: Readable, take: (entry: Entry) => Promise<void>): Promise<void> {
   const entries = extract();
-  // Without a listener an error would end the process before the loop below has seen it.
-  entries.on('error', () => undefined);
+  // Errors are seen by the loops below; one that comes when nobody loops any more must not end the process.
+  for (const stream of [tar, entries]) stream.on('error', () => undefined);
   const fed = copy(tar, entries);
   fed.catch((error: Error) => entries.destroy(error));
   const check = entryCheck();

@@ -150,7 +150,7 @@ function sideUses(instruction: Instruction): ImageUse[] {
   return named.map((source) => {
     const written = source.getValue();
     const range = source.getValueRange();
-    if (written === null || range === null)
+    if (written === null || written === '' || range === null)
       throw fault(`${keyword} has a "from" without a name.`, instruction);
     return { reference: checkedReference(written, written, instruction), range };
   });
