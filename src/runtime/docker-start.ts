@@ -16,8 +16,8 @@ import {
 } from './runtime.ts';
 
 /**
- * One that has exited is answered as it is. So is one whose image holds no such program: the engine can't start it, now or
- * later, and it counts as exited with 126 or 127.
+ * One that has exited is answered as it is. So is one that can't start by the fault of its image, for example because its
+ * user isn't in it: it counts as exited with the engine's code. (A missing program is an ordinary exit with 127.)
  */
 export async function startContainer(engine: Engine, spec: ContainerSpec): Promise<ContainerView> {
   await assertVolume(engine, spec);

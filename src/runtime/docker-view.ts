@@ -52,12 +52,18 @@ export function viewOfListed(container: Docker.ContainerInfo): ContainerView {
   };
 }
 
-/** The engine's code when it found no program in the image, or one that can't be executed. */
-const imageFaults = [126, 127];
+/** The engine's codes when it found no program in the image, or one that can't be executed. */
+const imageFaultCodes = [126, 127];
+/** What the engine says, with a code for anything, of an image whose user or working folder isn't in it. */
+const imageFaultWords = /unable to find (user|group)|no matching entries in|chdir to cwd/;
 
-/** The engine leaves a container that couldn't be started as created, with the code of a shell and its own words. */
+/**
+ * The engine leaves a container that couldn't be started as created, with a code and its own words. Trying again helps only
+ * when it wasn't the image's fault.
+ */
 function failedToStart(state: Docker.ContainerInspectInfo['State']): boolean {
-  return state.Status === 'created' && state.Error !== '' && imageFaults.includes(state.ExitCode);
+  if (state.Status !== 'created' || state.Error === '') return false;
+  return imageFaultCodes.includes(state.ExitCode) || imageFaultWords.test(state.Error);
 }
 
 function stateOf(status: string): ContainerState {

@@ -1,6 +1,5 @@
 // Images: made from a tar stream, built within limits, and missing where they can't be had.
-import type { Readable } from 'node:stream';
-import { PassThrough } from 'node:stream';
+import { PassThrough, pipeline, type Readable } from 'node:stream';
 import { pack } from 'tar-stream';
 import { describe, expect, it } from 'vitest';
 import { BuildFailed, type BuildOptions, ImageMissing } from '../../src/runtime/runtime.ts';
@@ -13,7 +12,7 @@ function contextOf(dockerfile: string, name = 'Dockerfile'): Readable {
   const tar = pack();
   tar.entry({ name }, dockerfile);
   tar.finalize();
-  return tar.pipe(new PassThrough());
+  return pipeline(tar, new PassThrough(), () => {});
 }
 
 function buildOf(world: World, changes: Partial<BuildOptions> = {}): BuildOptions {

@@ -1,7 +1,8 @@
 // Starting: once and only once, ours and only ours, and what a container may do.
 import { describe, expect, it } from 'vitest';
 import { ForeignObject, ImageMissing } from '../../src/runtime/runtime.ts';
-import { getContainer, labelsOf, outputOf, runToEnd, specOf, type World } from './world.ts';
+import { busyboxChanges, busyboxTar } from '../support/busybox.ts';
+import { getContainer, labelsOf, outputOf, runToEnd, specOf, uniqueName, type World } from './world.ts';
 
 export function startContract(world: () => World): void {
   describe('starting', () => {
@@ -54,13 +55,27 @@ export function startContract(world: () => World): void {
     it.each([
       ['no such program', ['/no/such/program'], 127],
       ['a program that may not be executed', ['/etc/passwd'], 126],
-    ])('%s is an exit with code, whenever it is asked', async (_, entrypoint, exitCode) => {
-      const spec = specOf(world(), '', { entrypoint, command: [] });
-      const view = await world().runtime.startContainer(spec);
+    ])('%s is an exit with code', async (_, entrypoint, exitCode) => {
+      const view = await runToEnd(world(), '', { entrypoint, command: [] });
       expect(view).toMatchObject({ state: 'EXITED', exitCode });
+    });
+
+    it('an image that can never start is an exit with code, whenever it is asked', async () => {
+      const tag = `${uniqueName('image')}:1`;
+      const changes = [
+        ...busyboxChanges,
+        'USER nobody-of-this-name',
+        `LABEL berth.installation=${world().installation}`,
+      ];
+      const imageId = await world().runtime.importImage(tag, await busyboxTar(), changes);
+      const spec = specOf(world(), 'true', { imageId });
+      const view = await world().runtime.startContainer(spec);
+      expect(view).toMatchObject({ state: 'EXITED', startedAt: undefined });
+      expect(view.exitCode).toBeGreaterThan(125);
       expect(await world().runtime.startContainer(spec)).toEqual(view);
       expect(await getContainer(world(), spec.name)).toEqual(view);
       await world().runtime.waitContainer(spec.name, AbortSignal.timeout(5_000));
+      expect(await world().runtime.stopContainer(spec.name, world().installation, 1)).toEqual(view);
     });
 
     it('a volume that is not there, or not ours, is never mounted', async () => {

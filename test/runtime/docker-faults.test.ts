@@ -127,7 +127,6 @@ describe('an engine that breaks off after the headers', () => {
       response.writeHead(200, { 'content-type': 'application/json' });
       response.write('{"Id":');
     });
-  // Following a log is waiting: of an answer that stays open there, silence is no fault.
   it.each(calls)('%s fails within its deadline', async (call, ask) => {
     const runtime = await openAgainst(silent());
     const { fault, tookMs } = await faultOf(ask(runtime));

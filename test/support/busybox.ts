@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PassThrough, type Readable } from 'node:stream';
+import { PassThrough, pipeline, type Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { pack } from 'tar-stream';
 
@@ -55,7 +55,8 @@ export async function busyboxTar(): Promise<Readable> {
     tar.entry({ name: `bin/${command}`, type: 'symlink', linkname: 'busybox' });
   }
   tar.finalize();
-  return tar.pipe(new PassThrough());
+  // A pipeline, so that a reader that goes early is no unhandled error of the source.
+  return pipeline(tar, new PassThrough(), () => {});
 }
 
 /** The changes that make a runnable image of that file system. */
