@@ -18,7 +18,7 @@ const stepsRevision = 1;
 
 const libraries = /^(?:lib|zlib1g$)/;
 /** Libraries of things that no image keeps; left out they save most of the download. */
-const unneededLibraries = /^lib(?:perl|llvm|z3-|.*-perl$|db5|semanage|python3-dev)/;
+const unneededLibraries = /^lib(?:perl|llvm|z3-|.*-perl$|semanage|python3-dev)/;
 const leftoverAgeSeconds = 3600;
 
 /** The recipe's packages are of another version here. */
@@ -42,7 +42,7 @@ export async function recipeTag(recipe: Recipe, wanted: WantedVersion): Promise<
 }
 
 export async function makeImage(
-  runtime: Runtime,
+  runtime: Pick<Runtime, 'importImage'>,
   packages: DebianPackages,
   cacheDirectory: string,
   work: { readonly recipe: Recipe; readonly wanted: WantedVersion; readonly tag: string },

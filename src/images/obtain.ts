@@ -30,6 +30,9 @@ export interface Images {
   ): Promise<Obtained>;
 }
 
+/** What is asked of the runtime here. */
+export type ImageStore = Pick<Runtime, 'findImage' | 'pullImage' | 'importImage'>;
+
 type Tell = (progress: ImageProgress) => void;
 
 /** What the recipe would make for a reference, and the tag it has on the engine. */
@@ -40,7 +43,7 @@ interface Plan {
 }
 
 interface Ways {
-  readonly runtime: Runtime;
+  readonly runtime: ImageStore;
   readonly packages: DebianPackages;
   readonly cacheDirectory: string;
   /** Registry → when it was last found out of reach, in milliseconds of a monotonic clock. */
@@ -53,7 +56,7 @@ const registryPauseMs = 3 * 60 * 1000;
 /** Words of a registry that answered. Everything else an engine says of a failed pull is about the way to it. */
 const registryAnswered = /manifest|not found|does not exist|denied|unauthorized|toomanyrequests/i;
 
-export function openImages(runtime: Runtime, options: { readonly cacheDirectory: string }): Images {
+export function openImages(runtime: ImageStore, options: { readonly cacheDirectory: string }): Images {
   const { cacheDirectory } = options;
   const packages = openDebianPackages(cacheDirectory);
   const ways: Ways = { runtime, packages, cacheDirectory, outOfReach: new Map() };
@@ -105,7 +108,7 @@ async function findPlan(reference: Reference): Promise<Plan | undefined> {
 }
 
 async function findPresent(
-  runtime: Runtime,
+  runtime: ImageStore,
   reference: Reference,
   plan: Plan | undefined,
 ): Promise<string | undefined> {

@@ -1,5 +1,5 @@
 // The entry points: small scripts for the image's own shell, kept as files in entry/. They take variables as data only.
-// The program's name is put in here, never at run time.
+// The program's name and its signal are put in here, never at run time.
 import { readFileSync } from 'node:fs';
 import type { TextFile } from './recipe.ts';
 
@@ -7,11 +7,8 @@ const place = '/usr/local/bin/entry-point';
 
 export const entrypoint: readonly string[] = [place];
 
-export function entryFile(name: string, program?: string): TextFile {
+export function entryFile(name: string, program = '', signal = ''): TextFile {
   const text = readFileSync(new URL(`./entry/${name}.sh`, import.meta.url), 'utf8');
-  return {
-    path: place,
-    text: program === undefined ? text : text.replaceAll('@PROGRAM@', program),
-    mode: 0o755,
-  };
+  const filledIn = text.replaceAll('@PROGRAM@', program).replaceAll('@SIGNAL@', signal);
+  return { path: place, text: filledIn, mode: 0o755 };
 }

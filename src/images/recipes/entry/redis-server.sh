@@ -1,12 +1,18 @@
 #!/bin/sh
 # In a container the network is the boundary, as with the official image: without a password Redis would otherwise answer
-# its own container only. A later option of the caller's wins.
+# its own container only. Where nothing can be written there are no snapshots, because a failing one makes Redis refuse
+# writes and even to stop. A later option of the caller's wins.
 set -eu
 real=/usr/bin/redis-server
 case "${1-}" in
   -v | --version | -h | --help | --test-memory | --check-system | -) exec "$real" "$@" ;;
-  '' | -*) exec "$real" --protected-mode no "$@" ;;
+  '' | -*) config= ;;
+  *)
+    config="$1"
+    shift
+    ;;
 esac
-config="$1"
-shift
-exec "$real" "$config" --protected-mode no "$@"
+if [ ! -w . ]; then set -- --save '' "$@"; fi
+set -- --protected-mode no "$@"
+if [ -n "$config" ]; then set -- "$config" "$@"; fi
+exec "$real" "$@"
