@@ -21,6 +21,7 @@ const mariadbVariables = {
   MARIADB_DATABASE: 'my_`db`; $HOME',
 };
 const onTmpfs = { '/tmp': 67_108_864, '/run': 16_777_216 };
+const onlyTmp = { '/tmp': 67_108_864 };
 
 const pgSpec = async (volume: string, readOnlyRoot = true) => ({
   imageId: await bench.image('docker.io/library/postgres:15'),
@@ -99,7 +100,10 @@ test('PostgreSQL starts hardened, knows user, password and database, and keeps d
 
   const second = await bench.start(await pgSpec(volume, false));
   expect(await eventually(() => query(second.address, 'select answer from kept'))).toEqual([{ answer: 42 }]);
-  await bench.stop(second.name);
+  expect(await bench.stop(second.name)).toBe(0);
+  const third = await bench.start({ ...(await pgSpec(volume)), tmpfs: onlyTmp });
+  expect(await eventually(() => query(third.address, 'select answer from kept'))).toEqual([{ answer: 42 }]);
+  await bench.stop(third.name);
 });
 
 test('PostgreSQL is good after kills during its first boot', { timeout: minutes }, async () => {
@@ -179,7 +183,10 @@ test('MariaDB starts hardened, knows user, password and database, and keeps data
   await eventually(() => greeting(second.address));
   expect(await ask(spec.imageId, second.address, 'SELECT answer FROM kept')).toBe('42');
   expect(await ask(spec.imageId, second.address, 'SHOW DATABASES')).not.toMatch(/first-boot|^mysql$/m);
-  await bench.stop(second.name);
+  expect(await bench.stop(second.name)).toBe(0);
+  const third = await bench.start({ ...spec, tmpfs: onlyTmp });
+  await eventually(() => greeting(third.address));
+  await bench.stop(third.name);
 });
 
 test('MariaDB is good after kills during its first boot', { timeout: minutes }, async () => {
