@@ -22,8 +22,7 @@ export function buildContext(tar: Readable, folder: string, additions: Additions
   const packed = pack();
   // A plain Node stream, as every consumer of contexts expects.
   const context = Readable.from(packed, { objectMode: false });
-  // Whoever reads it sees its error; before somebody does, it must not end the process.
-  context.on('error', () => undefined);
+  for (const stream of [context, packed]) quiet(stream);
   context.once('close', () => {
     packed.destroy();
     tar.destroy();
@@ -49,6 +48,7 @@ async function copyEntry(entry: Entry, packed: Pack, name: string): Promise<void
     const sink = packed.entry(plainHeader(entry.header, name), (error) =>
       error ? reject(error) : resolve(),
     );
+    quiet(sink);
     if (type === 'file') copy(entry, sink).catch(reject);
   });
 }
@@ -58,13 +58,13 @@ type Entry = AsyncIterable<Uint8Array> & { readonly header: Header };
 /** Each entry that may be built, in order, to `take`; what it leaves unread is dropped. */
 async function walk(tar: Readable, take: (entry: Entry) => Promise<void>): Promise<void> {
   const entries = extract();
-  // Errors are seen by the loops below; one that comes when nobody loops any more must not end the process.
-  for (const stream of [tar, entries]) stream.on('error', () => undefined);
+  for (const stream of [tar, entries]) quiet(stream);
   const fed = copy(tar, entries);
   fed.catch((error: Error) => entries.destroy(error));
   const check = entryCheck();
   try {
     for await (const entry of entries) {
+      quiet(entry);
       check(entry.header);
       await take(entry as unknown as Entry);
       entry.resume();
@@ -75,6 +75,12 @@ async function walk(tar: Readable, take: (entry: Entry) => Promise<void>): Promi
     tar.destroy();
     throw error;
   }
+}
+
+/** An error reaches whoever waits for the stream's data or end; the same one as an event, which on each of these streams
+ * ends the process when nobody listens, says nothing more. */
+function quiet(stream: { on(event: 'error', listener: () => void): unknown }): void {
+  stream.on('error', () => undefined);
 }
 
 /** What tar-stream's own kind of streams and Node's have in common. */

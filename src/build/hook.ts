@@ -55,8 +55,6 @@ function isHash(text: string): boolean {
 
 /** Tells Berth what was pushed and shows its lines until it is done. The push is kept whatever happens here. */
 export async function postReceive(): Promise<void> {
-  // The pusher may be gone at any moment; then nobody is left to tell, and nothing is wrong.
-  process.stdout.on('error', () => process.exit(0));
   const update = parseUpdates(await text(process.stdin)).find(({ ref }) => ref === builtRef);
   const socketPath = process.env.BERTH_HOOK_SOCKET;
   if (update === undefined || socketPath === undefined) return;
@@ -73,6 +71,8 @@ export async function postReceive(): Promise<void> {
 /** Prints what the server says; true when the server said that it was done. */
 async function follow(socketPath: string, message: string): Promise<boolean> {
   const socket = createConnection(socketPath).setEncoding('utf8');
+  // The pusher may be gone at any moment; then nobody is left to tell, and nothing is wrong.
+  process.stdout.on('error', () => socket.destroy());
   socket.write(message);
   let rest = '';
   try {
@@ -92,6 +92,6 @@ async function follow(socketPath: string, message: string): Promise<boolean> {
 
 /** Waits until the line is taken, so that a slow pusher is felt by the server and not by this process's memory. */
 async function print(line: string): Promise<void> {
-  if (!process.stdout.write(`${plainLine(line)}\n`))
-    await new Promise((resolve) => process.stdout.once('drain', resolve));
+  if (process.stdout.write(`${plainLine(line)}\n`)) return;
+  await new Promise((resolve) => process.stdout.once('drain', resolve).once('error', resolve));
 }

@@ -76,6 +76,7 @@ function configuration(): string {
     '  }',
     '  default_type application/octet-stream;',
     '  charset utf-8;',
+    '  charset_types text/css text/javascript text/plain text/markdown text/csv application/json;',
     '  access_log /dev/stdout;',
     '  sendfile on;',
     '  server_tokens off;',
