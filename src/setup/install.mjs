@@ -95,6 +95,7 @@ function install() {
   }
   // A machine that can't run the brought Node (another C library) falls back to its own, if that one will do.
   if (existsSync(ownNode) && versionOf(ownNode) === undefined) rmSync(ownNode);
+  mkdirSync(modules, { recursive: true });
   writeFileSync(stamp, lockDigest());
 }
 

@@ -1,6 +1,6 @@
 // What all test files share and none could start alone in good time: a Docker Engine, and one Postgres with a migrated
 // template from which each file clones a database. Leaves nothing running that it started.
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import postgres from 'postgres';
@@ -30,6 +30,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const say = (line: string): void => console.log(line);
   const engine = await ensureEngine({ host: process.env.DOCKER_HOST, say, stopWithProcess: true });
   const directory = mkdtempSync(join(tmpdir(), 'berth-test-'));
+  // mkdtemp closes it to all others, and the server's account has to pass.
+  chmodSync(directory, 0o711);
   const embedded = await openEmbeddedPostgres({
     directory: join(directory, 'db'),
     settings: withoutDurability,
