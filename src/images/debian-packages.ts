@@ -4,6 +4,7 @@
 // the same time without harm, because finished downloads are moved into the cache under their own names.
 import { mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import pLimit from 'p-limit';
 import { ProgramFailed, runProgram } from './programs.ts';
 
@@ -54,7 +55,7 @@ async function refreshLists(home: string, evenIfFresh: boolean, signal: AbortSig
   const fetched = await stat(mark).catch(() => undefined);
   if (!evenIfFresh && fetched && Date.now() - fetched.mtimeMs < listsAgeSeconds * 1000) return;
   try {
-    await runApt(home, ['update'], { signal });
+    await updateInTurn(home, signal);
     if (
       (await readdir(join(home, 'lists'))).some(
         (name) => name.endsWith('Packages') || name.includes('Packages.'),
@@ -65,6 +66,20 @@ async function refreshLists(home: string, evenIfFresh: boolean, signal: AbortSig
   } catch (fault) {
     signal.throwIfAborted();
     if (!fetched || (fault instanceof ProgramFailed && fault.notInstalled)) throw fault;
+  }
+}
+
+/** Another process may be fetching the lists: apt refuses at once, so it is asked again until the other is done. */
+async function updateInTurn(home: string, signal: AbortSignal): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await runApt(home, ['update'], { signal });
+      return;
+    } catch (fault) {
+      const locked = fault instanceof ProgramFailed && fault.message.includes('Could not get lock');
+      if (!locked || attempt === 60) throw fault;
+      await pause(1000, undefined, { signal });
+    }
   }
 }
 

@@ -35,7 +35,7 @@ export class VersionNotOffered extends Error {
 export async function recipeTag(recipe: Recipe, wanted: WantedVersion): Promise<string> {
   const definition = [stepsRevision, process.arch, basePackages, recipe, (await recipe.inputs?.()) ?? []];
   const text = JSON.stringify(definition, (_key, value: unknown) =>
-    value instanceof RegExp || typeof value === 'function' ? String(value) : value,
+    value instanceof RegExp ? String(value) : value,
   );
   const hash = createHash('sha256').update(text).digest('hex').slice(0, 10);
   return `berth/${recipe.name}:${wanted.version || 'latest'}-${hash}`;
@@ -149,7 +149,7 @@ async function layOut(recipe: Recipe, unpacked: string, signal: AbortSignal): Pr
   }
   for (const [path, target] of Object.entries(recipe.links)) addLink(tree, path, target);
   await addLibraries(tree, unpacked, signal);
-  await recipe.extra?.(tree, unpacked);
+  await recipe.extra?.add(tree, unpacked);
   await addBase(tree, unpacked, recipe.user, signal);
   return tree;
 }

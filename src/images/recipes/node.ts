@@ -4,9 +4,9 @@ import { constants } from 'node:fs';
 import { access, readFile, realpath } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { addHostProgram } from '../closure.ts';
-import { addFromDisk, addLink } from '../tree.ts';
+import { addFromDisk, addLink, type ImageTree } from '../tree.ts';
 import { entryFile, entrypoint } from './entry.ts';
-import type { Recipe } from './recipe.ts';
+import { nothing, type Recipe } from './recipe.ts';
 
 const { node: version } = process.versions;
 
@@ -14,10 +14,10 @@ export const node: Recipe = {
   name: 'node',
   madeFrom: 'the Node that runs Berth',
   packages: [],
-  take: /^$/,
+  take: nothing,
   version: { fixed: version },
   keep: [],
-  leave: /^$/,
+  leave: nothing,
   links: {
     'usr/local/bin/nodejs': 'node',
     'usr/local/bin/npm': '../lib/node_modules/npm/bin/npm-cli.js',
@@ -34,14 +34,16 @@ export const node: Recipe = {
     asRoot: true,
   },
   inputs: async () => [version, (await findNpm())?.version ?? 'no npm'],
-  extra: async (tree) => {
-    await addHostProgram(tree, '/usr/local/bin/node', process.execPath);
-    const npm = await findNpm();
-    if (!npm) throw new Error('npm was not found beside Node or on the PATH.');
-    await addFromDisk(tree, '/usr/local/lib/node_modules/npm', npm.folder, /\/npm\/(?:docs|man)$/);
-    addLink(tree, 'usr/bin/node', '/usr/local/bin/node');
-  },
+  extra: { revision: 1, add: addOwn },
 };
+
+async function addOwn(tree: ImageTree): Promise<void> {
+  await addHostProgram(tree, '/usr/local/bin/node', process.execPath);
+  const npm = await findNpm();
+  if (!npm) throw new Error('npm was not found beside Node or on the PATH.');
+  await addFromDisk(tree, '/usr/local/lib/node_modules/npm', npm.folder, /\/npm\/(?:docs|man)$/);
+  addLink(tree, 'usr/bin/node', '/usr/local/bin/node');
+}
 
 /** npm's own folder: what started us, else beside node, else the one on the PATH. It brings its modules along. */
 async function findNpm(): Promise<{ folder: string; version: string } | undefined> {

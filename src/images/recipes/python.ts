@@ -2,7 +2,7 @@
 // with a user `app` to change to. There is no compiler in it: packages that come as wheels install, others don't.
 import { glob, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { addText } from '../tree.ts';
+import { addText, type ImageTree } from '../tree.ts';
 import { entryFile, entrypoint } from './entry.ts';
 import type { Recipe } from './recipe.ts';
 
@@ -33,13 +33,16 @@ export const python: Recipe = {
     folder: '/',
     asRoot: true,
   },
-  extra: async (tree, unpacked) => {
-    const certificates: string[] = [];
-    for await (const path of glob(join(unpacked, 'usr/share/ca-certificates/mozilla/*.crt')))
-      certificates.push(path);
-    const texts = await Promise.all(certificates.sort().map((path) => readFile(path, 'utf8')));
-    const bundle = texts.map((text) => `${text.trim()}\n`).join('');
-    addText(tree, '/etc/ssl/certs/ca-certificates.crt', bundle);
-    addText(tree, '/usr/lib/ssl/cert.pem', bundle);
-  },
+  extra: { revision: 1, add: addOwn },
 };
+
+/** The bundle that a whole Debian would make when it installs the certificates. */
+async function addOwn(tree: ImageTree, unpacked: string): Promise<void> {
+  const certificates: string[] = [];
+  for await (const path of glob(join(unpacked, 'usr/share/ca-certificates/mozilla/*.crt')))
+    certificates.push(path);
+  const texts = await Promise.all(certificates.sort().map((path) => readFile(path, 'utf8')));
+  const bundle = texts.map((text) => `${text.trim()}\n`).join('');
+  addText(tree, '/etc/ssl/certs/ca-certificates.crt', bundle);
+  addText(tree, '/usr/lib/ssl/cert.pem', bundle);
+}

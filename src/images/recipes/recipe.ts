@@ -33,6 +33,12 @@ export interface ImageConfig {
   readonly asRoot?: boolean;
 }
 
+/** A step of the recipe's own. Its code isn't seen by the hash in the tag: raise the revision when its outcome changes. */
+export interface Extra {
+  readonly revision: number;
+  readonly add: (tree: ImageTree, unpacked: string) => Promise<void>;
+}
+
 export interface Recipe {
   /** The official image's name, which is also the registry key: `postgres`. */
   readonly name: string;
@@ -58,8 +64,8 @@ export interface Recipe {
   readonly config: ImageConfig;
   /** Things beyond packages that change the image; they become part of its tag. */
   readonly inputs?: () => Promise<readonly string[]>;
-  readonly extra?: (tree: ImageTree, unpacked: string) => Promise<void>;
+  readonly extra?: Extra;
 }
 
-/** Nothing is left out. */
+/** Matches no path and no package. */
 export const nothing = /^$/;
