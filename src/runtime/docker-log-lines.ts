@@ -21,7 +21,9 @@ interface OpenLine {
 export interface LineReader {
   /** The lines that these bytes complete. */
   read(chunk: Buffer): LogLine[];
-  /** What is left when the bytes have ended: last lines without a line end. Half a frame is no line. */
+  /** The time of the eldest line whose end is still to come. */
+  openSince(): string | undefined;
+  /** What is left when the log has ended: last lines without a line end. Half a frame is no line. */
   end(): LogLine[];
 }
 
@@ -67,6 +69,7 @@ export function newLineReader(): LineReader {
       rest = bytes;
       return lines;
     },
+    openSince: () => [...open.values()].map((line) => line.timeNanos).toSorted()[0],
     end() {
       const lines = [...open].map(([stream, line]) => closed(stream, line));
       open.clear();

@@ -1,11 +1,13 @@
-// A container's log through the API of Docker Engine, each line once and none missing: the engine's own follow may repeat
-// lines, end early and stop at the container's end before all is told. So it is asked again from a little earlier whenever
-// it ends, and once more without follow after the container has. Pull-based: nothing is read ahead of the consumer but what
-// the sockets hold. What a line is stands in docker-log-lines.ts, which ones are new in docker-log-window.ts.
+// A container's log through the API of Docker Engine, each line once and none missing. The engine's own follow may repeat
+// lines, skip some, end early and stop at the container's end before all is told. So it follows only while little is written
+// (docker-log-pace.ts), is asked again from a little earlier whenever it ends, and once more without follow after the
+// container has. Pull-based: nothing is read ahead of the consumer but what the sockets hold. What a line is stands in
+// docker-log-lines.ts, which ones are new in docker-log-window.ts.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Engine, pathOf } from './docker-call.ts';
+import { type Engine, isStatus, pathOf, type Question } from './docker-call.ts';
 import { lookAt, lookAtId } from './docker-containers.ts';
 import { engineTime, newLineReader } from './docker-log-lines.ts';
+import { hurryBytes, newLogPace } from './docker-log-pace.ts';
 import { type LogWindow, newLogWindow } from './docker-log-window.ts';
 import { readChunks } from './docker-progress.ts';
 import { EngineFault, type LogLine } from './runtime.ts';
@@ -33,24 +35,36 @@ export async function* readLogs(
   if (signal.aborted) return;
   const container = await lookAt(engine, name);
   if (!container) return;
-  const reading = { engine, name, id: container.id, options, window: newLogWindow() };
+  const reading: Reading = {
+    engine,
+    name,
+    id: container.id,
+    options,
+    window: newLogWindow(),
+    openSince: undefined,
+  };
   try {
-    if (!options.follow) {
-      yield* readOnce(reading, false);
-      return;
-    }
-    for (let running = true; running && !signal.aborted; ) {
-      yield* readOnce(reading, true);
-      const now = await lookAtId(engine, name, container.id);
-      if (!now) return;
-      running = now.state !== 'EXITED';
-      if (running) await sleep(followAgainMs, undefined, { signal });
-    }
-    yield* readOnce(reading, false);
+    if (options.follow) yield* followToEnd(reading);
+    yield* readOnce(reading, 'LAST');
   } catch (cause) {
     if (!signal.aborted) throw cause;
   }
 }
+
+/** Until the container has exited or is gone. */
+async function* followToEnd(reading: Reading): AsyncGenerator<LogLine, void> {
+  const { engine, name, id, options } = reading;
+  for (;;) {
+    while (yield* readOnce(reading, 'CATCH_UP'));
+    if (yield* readOnce(reading, 'FOLLOW')) continue;
+    const now = await lookAtId(engine, name, id);
+    if (now === undefined || now.state === 'EXITED') return;
+    await sleep(followAgainMs, undefined, { signal: options.signal });
+  }
+}
+
+/** What is there already, what comes, or what is there after the end. */
+type Round = 'CATCH_UP' | 'FOLLOW' | 'LAST';
 
 interface Reading {
   readonly engine: Engine;
@@ -58,20 +72,22 @@ interface Reading {
   readonly id: string;
   readonly options: LogOptions;
   readonly window: LogWindow;
+  /** The time of a line that was read in part when the last round ended; the next one must read it whole. */
+  openSince: string | undefined;
 }
 
-/** One request. Following, a connection that breaks is an end like any other: whether it was one shows afterwards. */
-async function* readOnce(reading: Reading, follow: boolean): AsyncGenerator<LogLine, void> {
-  const { engine, name, id, options, window } = reading;
+/**
+ * One request. Answers whether much more may have been written meanwhile. Following, a connection that breaks is an end like
+ * any other: whether the container has ended shows afterwards.
+ */
+async function* readOnce(reading: Reading, round: Round): AsyncGenerator<LogLine, boolean> {
+  const { engine, name, options, window } = reading;
   const operation = `read the log of ${name}`;
-  const question = {
-    operation,
-    method: 'GET',
-    path: pathOf`/containers/${id}/logs`,
-    query: { stdout: true, stderr: true, timestamps: true, follow, ...boundsOf(options, window) },
-    deadlineMs: engine.deadlines.look,
-  } as const;
+  const follow = round === 'FOLLOW';
   const lines = newLineReader();
+  const pace = newLogPace(performance.now());
+  let freshInAll = 0;
+  const question = questionOf(reading, operation, follow);
   window.restart();
   try {
     const response = await engine.stream(question, options.signal);
@@ -80,19 +96,44 @@ async function* readOnce(reading: Reading, follow: boolean): AsyncGenerator<LogL
       response,
       follow ? undefined : engine.deadlines.silence,
     )) {
-      for (const line of lines.read(chunk)) if (window.accept(line)) yield line;
+      const begin = performance.now();
+      let fresh = 0;
+      for (const line of lines.read(chunk)) {
+        if (!window.accept(line)) continue;
+        fresh += line.text.length;
+        yield line;
+      }
+      freshInAll += fresh;
+      const now = performance.now();
+      if (follow && pace.isBehind(chunk.length, fresh, now - begin, now)) return true;
     }
   } catch (cause) {
-    if (cause instanceof EngineFault && cause.statusCode === 404) return;
+    if (isStatus(cause, 404)) return false;
     if (options.signal.aborted || !follow || !isBroken(cause)) throw cause;
+  } finally {
+    reading.openSince = lines.openSince();
   }
-  for (const line of lines.end()) if (window.accept(line)) yield line;
+  if (round === 'LAST') for (const line of lines.end()) if (window.accept(line)) yield line;
+  return round === 'CATCH_UP' && freshInAll > hurryBytes;
+}
+
+function questionOf(reading: Reading, operation: string, follow: boolean): Question {
+  return {
+    operation,
+    method: 'GET',
+    path: pathOf`/containers/${reading.id}/logs`,
+    query: { stdout: true, stderr: true, timestamps: true, follow, ...boundsOf(reading) },
+    deadlineMs: reading.engine.deadlines.look,
+  };
 }
 
 /** The first request is bounded as the caller asked; later ones begin shortly before the newest line. */
-function boundsOf(options: LogOptions, window: LogWindow): { since?: string; tail?: number } {
+function boundsOf({ options, window, openSince }: Reading): { since?: string; tail?: number } {
   const resume = window.resumeNanos();
-  if (resume !== undefined) return { since: engineTime(resume) };
+  if (resume !== undefined) {
+    const earlier = openSince !== undefined && BigInt(openSince) < BigInt(resume) ? openSince : resume;
+    return { since: engineTime(earlier) };
+  }
   return {
     ...(options.sinceNanos !== undefined && { since: engineTime(options.sinceNanos) }),
     ...(options.tail !== undefined && { tail: options.tail }),

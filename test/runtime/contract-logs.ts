@@ -46,6 +46,14 @@ export function logContract(world: () => World): void {
       expect(texts).toEqual([full.slice(1), full, `${full} … [cut]`, `${full} … [cut]`, 'after']);
     });
 
+    it('a long line that comes slowly comes once, when it has ended', async () => {
+      const slow = 'head -c 20000 /dev/zero | tr "\\0" x; sleep 2; echo y; echo after';
+      const spec = specOf(world(), slow);
+      await world().runtime.startContainer(spec);
+      const texts = (await readAll(world(), spec.name, { follow: true })).map((one) => one.text);
+      expect(texts).toEqual([`${'x'.repeat(16_384)} … [cut]`, 'after']);
+    });
+
     it('begins with the tail, or at a time', async () => {
       const view = await runToEnd(world(), 'for i in 1 2 3 4 5 6; do echo $i; sleep 0.05; done');
       const texts = async (options: object) =>

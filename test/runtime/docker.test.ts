@@ -123,6 +123,8 @@ describe('Docker Engine', () => {
     await runtime.startContainer(spec);
     const lines = await readAll(world, spec.name, { follow: true });
     const numbers = lines.map((line) => Number(line.text.split(' ')[0]));
-    expect(numbers).toEqual(Array.from({ length: 60_000 }, (_, at) => at + 1));
+    const breaks = numbers.filter((number, at) => number !== (numbers[at - 1] ?? 0) + 1);
+    expect(breaks).toEqual([]);
+    expect(numbers).toHaveLength(60_000);
   });
 });
