@@ -93,7 +93,8 @@ const bans: readonly { pattern: RegExp; where: RegExp; reason: string }[] = [
     reason: 'the model is pure: time and ids are passed in',
   },
   {
-    pattern: /await new Promise\(\(\w+\) => setTimeout\(|await (sleep|wait|setTimeout|delay)\(\s*[\d_]{4,}/,
+    pattern:
+      /await new Promise\(\(\w+\) => setTimeout\(\w+, [\d_]{3,}\)|await (sleep|wait|setTimeout|delay)\([\d_]{3,}\)/,
     where: /^test\/.*\.test\.ts$/,
     reason:
       'a blind sleep is slow when it passes and wrong when it fails; wait for the fact (vi.waitFor, expect.poll)',

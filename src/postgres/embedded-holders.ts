@@ -1,47 +1,15 @@
-// Who has an embedded database open, and the lock under which it is started and stopped. Both hold through kill -9: the
-// lock is a socket name that the kernel frees with its process, and a holder's file counts only while its process lives.
-import { createHash, randomUUID } from 'node:crypto';
+// Who has an embedded database open, and the lock under which it is started and stopped. Both hold through kill -9 of any
+// of us: a holder's file counts only while its process lives, and the lock goes with its process.
+import { randomUUID } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
-import { Unavailable } from '../errors.ts';
+import { withMachineLock } from '../machine-lock.ts';
 
-const lockPatienceMilliseconds = 120_000;
-
-/** One at a time over all processes of this machine that open this directory. */
-export async function withLock<T>(directory: string, work: () => Promise<T>): Promise<T> {
-  const lock = await takeLock(directory);
-  try {
-    return await work();
-  } finally {
-    await new Promise((done) => lock.close(done));
-  }
-}
-
-async function takeLock(directory: string): Promise<Server> {
-  const digest = createHash('sha256').update(realpathSync(directory)).digest('hex');
-  const giveUpAt = performance.now() + lockPatienceMilliseconds;
-  for (;;) {
-    const server = await listen(`\0berth-postgres-${digest}`);
-    if (server !== undefined) return server;
-    if (performance.now() > giveUpAt) {
-      throw new Unavailable(
-        `Another process has been starting or stopping the database in ${directory} for too long.`,
-      );
-    }
-    await wait(30);
-  }
-}
-
-function listen(name: string): Promise<Server | undefined> {
-  return new Promise((resolve, reject) => {
-    const server = createServer((connection) => connection.destroy());
-    server.once('error', (fault: NodeJS.ErrnoException) =>
-      fault.code === 'EADDRINUSE' ? resolve(undefined) : reject(fault),
-    );
-    server.listen(name, () => resolve(server));
-  });
+/** Under which a database is started and stopped. */
+export function withLock<T>(directory: string, work: () => Promise<T>): Promise<T> {
+  const name = `postgres ${realpathSync(directory)}`;
+  const what = `starting or stopping the database in ${directory}`;
+  return withMachineLock({ name, what, patienceMilliseconds: 120_000 }, work);
 }
 
 /** Writes down that this process has the database open; returns the file that says so. */

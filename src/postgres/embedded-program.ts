@@ -103,11 +103,11 @@ export async function ensureData(place: Place, program: Program, say: (line: str
   const fresh = `${place.data}.new`;
   rmSync(fresh, { recursive: true, force: true });
   makePrivate(fresh, place.account);
-  await run(program.initdb, initdbArguments(fresh), {
-    ...place.spawnAs,
-    env: program.env,
-    cwd: '/',
-    timeout: 120_000,
+  const options = { ...place.spawnAs, env: program.env, cwd: '/', timeout: 120_000 };
+  await run(program.initdb, initdbArguments(fresh), options).catch((fault: { stderr?: string }) => {
+    throw new Unavailable(
+      `The new database could not be made. initdb said: ${(fault.stderr ?? String(fault)).trim()}`,
+    );
   });
   renameSync(fresh, place.data);
 }

@@ -35,11 +35,11 @@ function livingPid(file: { path: string; program: string }): number | undefined 
   }
 }
 
-/** Detached, so that the terminal's Ctrl-C doesn't reach it; the group lets a user with sudo talk to it. */
+/** Callers hold the lock and found no living engine. Detached, so that the terminal's Ctrl-C doesn't reach it; the group lets a user with sudo talk to it. */
 export async function launchEngine(
   administrator: Administrator,
   options: { keepContainers: boolean },
-): Promise<number | undefined> {
+): Promise<void> {
   const stale = [engineFile, containerdFile]
     .filter((file) => livingPid(file) === undefined)
     .map((file) => file.path);
@@ -57,13 +57,6 @@ export async function launchEngine(
   closeSync(log);
   child.on('error', () => undefined);
   child.unref();
-  const giveUpAt = performance.now() + 20_000;
-  while (performance.now() < giveUpAt && child.exitCode === null) {
-    const pid = enginePid();
-    if (pid !== undefined) return pid;
-    await wait(50);
-  }
-  return enginePid();
 }
 
 /** TERM and wait; only for one that ensureEngine said it started. */

@@ -4,6 +4,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Unavailable } from '../errors.ts';
+import { withMachineLock } from '../machine-lock.ts';
 import { type Administrator, asAdministrator, findAdministrator } from './engine-administrator.ts';
 import { type Answer, ping } from './engine-ping.ts';
 import { engineLog, enginePid, launchEngine } from './engine-process.ts';
@@ -35,6 +36,14 @@ export async function ensureEngine(options: EngineOptions): Promise<EnsuredEngin
   refuseWhatIsNotOurs(host, answer);
 
   const administrator = await findAdministrator();
+  const patienceMilliseconds = installPatienceMilliseconds + startPatienceMilliseconds;
+  const lock = { name: 'engine', what: 'installing or starting the Docker Engine', patienceMilliseconds };
+  return withMachineLock(lock, () => obtain(administrator, options));
+}
+
+async function obtain(administrator: Administrator, options: EngineOptions): Promise<EnsuredEngine> {
+  // Another start may have done it all while this one waited for the lock.
+  if ((await ping(defaultHost)).kind === 'OK') return { installed: false, startedPid: undefined };
   const installed = !existsSync('/usr/bin/dockerd') && !existsSync('/usr/sbin/dockerd');
   if (installed) await install(administrator, options.say);
   const startedPid = await start(administrator, options);
@@ -100,10 +109,9 @@ async function start(administrator: Administrator, options: EngineOptions): Prom
     await untilAnswering();
     return undefined;
   }
-  const pid = await launchEngine(administrator, { keepContainers: options.stopWithProcess !== true });
+  await launchEngine(administrator, { keepContainers: options.stopWithProcess !== true });
   await untilAnswering();
-  // Another start may have been faster; then ours has ended, and the one that answers isn't ours to stop.
-  return enginePid() === pid ? pid : undefined;
+  return enginePid();
 }
 
 async function untilAnswering(): Promise<void> {
