@@ -5,7 +5,7 @@ import { InvalidInput, NotFound } from '../errors.ts';
 import { authorise, type Caller } from '../model/callers.ts';
 import { hasEnded } from '../model/jobs.ts';
 import { firstPlace, isAfter, type LinePlace, type OutputLine, placeAfter } from '../model/output.ts';
-import { type JobLineRow, type JobRow, listJobsById, listLines } from '../postgres/jobs.ts';
+import { type JobRow, listJobsById, listLines } from '../postgres/jobs.ts';
 import type { Control } from './control.ts';
 import { readLineCursor, writeLineCursor } from './cursors.ts';
 import { heartbeatMs, type StreamItem } from './event-stream.ts';
@@ -34,93 +34,108 @@ export async function* streamOutput(
   after: string | null | undefined,
   signal: AbortSignal,
 ): AsyncGenerator<LogItem, void, undefined> {
-  let place = startPlace(jobId, after);
-  const cursor = () => writeLineCursor({ jobId, ...place });
-  const listening = listenFor(control, jobId);
+  const reading: Reading = { place: startPlace(jobId, after), keptSeq: 0, keptPlace: firstPlace };
+  const cursor = () => writeLineCursor({ jobId, ...reading.place });
+  const hints = listenFor(control, jobId);
   let caughtUp = false;
-  let quietSince = performance.now();
   try {
     while (!signal.aborted) {
+      const hint = hints.next();
       const [job] = await listJobsById(control.store.db, [jobId]);
       if (job === undefined) return;
-      const woken = listening.next();
-      const before = place;
-      for await (const [line, at] of linesAfter(control, job, place, signal)) {
-        if (line === 'CUT') {
-          const to = writeLineCursor({ jobId, ...at });
-          yield { kind: 'GAP', cursor: to, from: cursor(), to, reason: 'LINES_CUT' };
-          continue;
-        }
-        place = at;
-        yield { kind: 'ITEM', cursor: cursor(), item: { ...line, jobId } };
+      const follow = caughtUp && isLiving(job);
+      for await (const line of withPauses(linesAfter(control, job, reading, follow, signal), heartbeatMs)) {
+        if (line === 'PAUSE') yield { kind: 'HEARTBEAT', cursor: cursor() };
+        else if (line === 'CUT')
+          yield { kind: 'GAP', cursor: cursor(), from: after ?? null, to: cursor(), reason: 'LINES_CUT' };
+        else yield { kind: 'ITEM', cursor: cursor(), item: { ...line, jobId } };
         if (signal.aborted) return;
       }
-      if (isAfter(place, before)) quietSince = performance.now();
-      if (!caughtUp) {
-        caughtUp = true;
-        yield { kind: 'CAUGHT_UP', cursor: cursor() };
-      }
-      if (isComplete(job)) return;
-      if (performance.now() - quietSince > heartbeatMs) {
-        quietSince = performance.now();
-        yield { kind: 'HEARTBEAT', cursor: cursor() };
-      }
-      await listening.wait(woken, waitFor(job), signal);
+      if (!caughtUp) yield { kind: 'CAUGHT_UP', cursor: cursor() };
+      caughtUp = true;
+      // Nothing can follow: the job had ended before the lines were read, and they are where they stay.
+      if (hasEnded(job.state) && job.cleaned) return;
+      if (isLiving(job) && !follow) continue;
+      await hints.wait(hint, pollMs, signal);
     }
   } finally {
-    listening.stop();
+    hints.stop();
   }
 }
 
-/** Nothing can follow: the job ended, and its last lines are where they stay. */
-function isComplete(job: JobRow): boolean {
-  return hasEnded(job.state) && job.cleaned;
+/** How far a reader has come. Kept lines are read on from `keptSeq`, so that a long log isn't read again for each line. */
+interface Reading {
+  place: LinePlace;
+  keptSeq: number;
+  keptPlace: LinePlace;
 }
 
-/** A container's output gives no hint: it is looked at again soon. */
-function waitFor(job: JobRow): number {
-  return job.type === 'BUILD' ? pollMs : 100;
+function isLiving(job: JobRow): boolean {
+  return job.type !== 'BUILD' && job.containerId !== null && !hasEnded(job.state);
 }
 
 async function* linesAfter(
   control: Control,
   job: JobRow,
-  from: LinePlace,
+  reading: Reading,
+  follow: boolean,
   signal: AbortSignal,
-): AsyncGenerator<[OutputLine | 'CUT', LinePlace], void, undefined> {
+): AsyncGenerator<OutputLine | 'CUT', void, undefined> {
+  if (job.type === 'BUILD' || job.cleaned) return yield* keptAfter(control, job.id, reading, signal);
+  const since = reading.place.timeNanos === 0n ? undefined : reading.place.timeNanos;
   let place = firstPlace;
-  const lines =
-    job.type === 'BUILD' || job.cleaned ? kept(control, job.id, signal) : living(control, job, from, signal);
-  for await (const line of lines) {
-    const cut =
-      'seq' in line &&
-      line.seq === 2 &&
-      place === firstPlace &&
-      !isAfter(from, { timeNanos: line.timeNanos, ordinal: 0 });
-    if (cut) yield ['CUT', { timeNanos: line.timeNanos, ordinal: 0 }];
+  for await (const line of control.output(job, { since, follow }, signal)) {
     place = placeAfter(place, line);
-    if (isAfter(place, from)) yield [line, place];
+    if (!isAfter(place, reading.place)) continue;
+    reading.place = place;
+    yield line;
   }
 }
 
-async function* kept(control: Control, jobId: string, signal: AbortSignal): AsyncGenerator<JobLineRow> {
-  let seq = 0;
+async function* keptAfter(
+  control: Control,
+  jobId: string,
+  reading: Reading,
+  signal: AbortSignal,
+): AsyncGenerator<OutputLine | 'CUT', void, undefined> {
   while (!signal.aborted) {
-    const rows = await listLines(control.store.db, jobId, seq, batch);
-    yield* rows;
-    seq = rows.at(-1)?.seq ?? seq;
+    const rows = await listLines(control.store.db, jobId, reading.keptSeq, batch);
+    for (const row of rows) {
+      // The first kept line has number 2 when older ones were left out.
+      const cut = reading.keptSeq === 0 && row.seq === 2 && row.timeNanos > reading.place.timeNanos;
+      reading.keptSeq = row.seq;
+      reading.keptPlace = placeAfter(reading.keptPlace, row);
+      if (cut) yield 'CUT';
+      if (!isAfter(reading.keptPlace, reading.place)) continue;
+      reading.place = reading.keptPlace;
+      yield { timeNanos: row.timeNanos, stream: row.stream, text: row.text };
+    }
     if (rows.length < batch) return;
   }
 }
 
-function living(
-  control: Control,
-  job: JobRow,
-  from: LinePlace,
-  signal: AbortSignal,
-): AsyncIterable<OutputLine> {
-  const since = from.timeNanos === 0n ? undefined : from.timeNanos;
-  return control.output(job, { since, follow: false }, signal);
+/** The same, with PAUSE whenever nothing has come for so long. */
+async function* withPauses<T>(source: AsyncGenerator<T>, milliseconds: number): AsyncGenerator<T | 'PAUSE'> {
+  let next = source.next();
+  try {
+    for (;;) {
+      const over = new AbortController();
+      const pause = sleep(milliseconds, 'PAUSE' as const, { signal: over.signal }).catch(
+        () => 'PAUSE' as const,
+      );
+      const result = await Promise.race([next, pause]);
+      over.abort();
+      if (result === 'PAUSE') yield 'PAUSE';
+      else if (result.done) return;
+      else {
+        yield result.value;
+        next = source.next();
+      }
+    }
+  } finally {
+    void next.catch(() => {});
+    void source.return(undefined).catch(() => {});
+  }
 }
 
 function startPlace(jobId: string, after: string | null | undefined): LinePlace {
@@ -140,12 +155,10 @@ function listenFor(control: Control, jobId: string) {
   return {
     next: () => woken.promise,
     stop,
-    wait: async (hint: Promise<void>, milliseconds: number, signal: AbortSignal) => {
+    wait: async (hint: Promise<void>, milliseconds: number, signal: AbortSignal): Promise<void> => {
       const over = new AbortController();
-      const tick = sleep(milliseconds, undefined, { signal: AbortSignal.any([over.signal, signal]) }).catch(
-        () => {},
-      );
-      await Promise.race([hint, tick]);
+      const either = AbortSignal.any([over.signal, signal]);
+      await Promise.race([hint, sleep(milliseconds, undefined, { signal: either }).catch(() => {})]);
       over.abort();
     },
   };
@@ -159,25 +172,27 @@ export async function readOutputPage(
   limit: number,
 ): Promise<{ readonly items: LogItem[]; readonly endCursor: string; readonly hasNextPage: boolean }> {
   const stop = new AbortController();
-  let place = startPlace(job.id, after);
+  const reading: Reading = { place: startPlace(job.id, after), keptSeq: 0, keptPlace: firstPlace };
   const items: LogItem[] = [];
+  let endCursor = writeLineCursor({ jobId: job.id, ...reading.place });
   let hasNextPage = false;
   try {
-    for await (const [line, at] of linesAfter(control, job, place, stop.signal)) {
-      const cursor = writeLineCursor({ jobId: job.id, ...at });
-      if (line === 'CUT') {
-        items.push({ kind: 'GAP', cursor, from: null, to: cursor, reason: 'LINES_CUT' });
-        continue;
-      }
-      if (items.length >= limit) {
-        hasNextPage = true;
-        break;
-      }
-      place = at;
-      items.push({ kind: 'ITEM', cursor, item: { ...line, jobId: job.id } });
+    for await (const line of linesAfter(control, job, reading, false, stop.signal)) {
+      hasNextPage = items.length >= limit;
+      if (hasNextPage) break;
+      endCursor = writeLineCursor({ jobId: job.id, ...reading.place });
+      if (line === 'CUT')
+        items.push({
+          kind: 'GAP',
+          cursor: endCursor,
+          from: after ?? null,
+          to: endCursor,
+          reason: 'LINES_CUT',
+        });
+      else items.push({ kind: 'ITEM', cursor: endCursor, item: { ...line, jobId: job.id } });
     }
   } finally {
     stop.abort();
   }
-  return { items, endCursor: writeLineCursor({ jobId: job.id, ...place }), hasNextPage };
+  return { items, endCursor, hasNextPage };
 }

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { and, asc, eq, gt, sql } from 'drizzle-orm';
 import type { Caller } from '../model/callers.ts';
 import type { Reader, Transaction } from './open.ts';
+import { type PageRequest, pagesByParent } from './pages.ts';
 import { audit, auditHeads } from './tables/access.ts';
 
 export type AuditRow = typeof audit.$inferSelect;
@@ -51,6 +52,15 @@ export async function writeAudit(tx: Transaction, entry: AuditEntry): Promise<vo
     .update(auditHeads)
     .set({ seq: row.seq, hash })
     .where(eq(auditHeads.organizationId, organizationId));
+}
+
+export function pageAudit(
+  reader: Reader,
+  environmentIds: readonly string[],
+  request: PageRequest,
+): Promise<Map<string, AuditRow[]>> {
+  const page = { table: audit, key: audit.seq, parent: audit.environmentId, newestFirst: true };
+  return pagesByParent(reader, environmentIds, page, request);
 }
 
 /** The number of the first row that doesn't fit the chain; undefined when the whole chain holds. */

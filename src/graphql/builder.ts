@@ -1,0 +1,91 @@
+// The schema builder and its plugins. Default deny: schema.ts refuses to build a root field without a rule.
+import SchemaBuilder from '@pothos/core';
+import ComplexityPlugin from '@pothos/plugin-complexity';
+import ErrorsPlugin from '@pothos/plugin-errors';
+import RelayPlugin from '@pothos/plugin-relay';
+import ScopeAuthPlugin from '@pothos/plugin-scope-auth';
+import { GraphQLError } from 'graphql';
+import { type Action, may } from '../model/callers.ts';
+import type { Context } from './context.ts';
+
+export const costLimit = 20_000;
+export const depthLimit = 12;
+
+export const builder = new SchemaBuilder<{
+  Context: Context;
+  DefaultFieldNullability: false;
+  DefaultInputFieldRequiredness: true;
+  Scalars: {
+    DateTime: { Input: Date; Output: Date };
+    Cursor: { Input: string; Output: string };
+    ID: { Input: string; Output: string };
+  };
+  AuthScopes: { signedIn: boolean; may: Action };
+  Connection: {};
+}>({
+  plugins: [ErrorsPlugin, ScopeAuthPlugin, ComplexityPlugin, RelayPlugin],
+  defaultFieldNullability: false,
+  defaultInputFieldRequiredness: true,
+  relay: {
+    encodeGlobalID: (type, id) => Buffer.from(`${type}:${id}`).toString('base64url'),
+    decodeGlobalID: (text) => {
+      const [typename = '', ...rest] = Buffer.from(text, 'base64url').toString('utf8').split(':');
+      return { typename, id: rest.join(':') };
+    },
+    nodeQueryOptions: {
+      description: 'Any object by its id; null when there is none that the caller may see.',
+      authScopes: { may: 'READ' },
+    },
+    nodesQueryOptions: {
+      description:
+        'Objects by their ids, in the order asked; null for each that the caller may not see. At most 100.',
+      authScopes: { may: 'READ' },
+    },
+    nodeTypeOptions: { description: 'Anything with a global id.' },
+    pageInfoTypeOptions: { description: 'Where a page stands in its list.' },
+  },
+  complexity: {
+    defaultComplexity: 1,
+    defaultListMultiplier: 5,
+    limit: { complexity: costLimit, depth: depthLimit, breadth: 1_000 },
+    complexityError: (kind, { depth, complexity, breadth, maxDepth, maxComplexity, maxBreadth }) => {
+      const [limit, current] = {
+        Depth: [maxDepth, depth],
+        Complexity: [maxComplexity, complexity],
+        Breadth: [maxBreadth, breadth],
+      }[kind] ?? [0, 0];
+      return new GraphQLError(
+        `The document asks for too much: its ${kind.toLowerCase()} is ${current}, at most ${limit} is allowed. Ask for fewer items a page or fewer levels.`,
+        {
+          extensions: { code: 'LIMIT', limit, current },
+        },
+      );
+    },
+  },
+  errors: { defaultTypes: [], directResult: true },
+  scopeAuth: {
+    authorizeOnSubscribe: true,
+    authScopes: ({ caller }) => ({
+      signedIn: caller !== undefined,
+      may: (action) => caller !== undefined && may(caller, action),
+    }),
+    unauthorizedError: (_parent, context) =>
+      context.caller === undefined
+        ? new GraphQLError('A token is needed: send the header Authorization: Bearer <token>.', {
+            extensions: { code: 'UNAUTHENTICATED' },
+          })
+        : new GraphQLError('This token may not do this.', { extensions: { code: 'FORBIDDEN' } }),
+  },
+});
+
+builder.queryType({
+  description: 'Reading. Every field needs a token with the scope `read` unless it says otherwise.',
+});
+builder.mutationType({
+  description:
+    'Changing. Each answers with a union of its payload and typed errors; each payload has the cursor at which its effect is in the log.',
+});
+builder.subscriptionType({
+  description:
+    'Watching, over WebSocket (graphql-transport-ws) or SSE. Log streams give everything after a cursor, in order, each once; state streams give the present value, then the newest.',
+});

@@ -1,0 +1,129 @@
+// What can be had (the catalogue), where things run (pods), and how the installation's parts are.
+import { databaseVersion } from '../control/installation.ts';
+import type { EngineKind } from '../model/service-types/engine-kind.ts';
+import { engineKinds } from '../model/service-types/index.ts';
+import { namedSizes, sizeLimits } from '../model/sizes.ts';
+import { version } from '../version.ts';
+import { builder } from './builder.ts';
+import { loadEach } from './ids.ts';
+import { PodRef } from './refs.ts';
+import { RuntimeEnum, ServiceTypeEnum } from './service-inputs.ts';
+
+const RuntimeEntryRef = builder.objectRef<EngineKind>('RuntimeEntry').implement({
+  description: 'A runtime that databases or caches can have.',
+  fields: (t) => ({
+    runtime: t.field({
+      type: RuntimeEnum,
+      description: 'Its name in inputs.',
+      resolve: (kind) => kind.runtime as never,
+    }),
+    type: t.field({
+      type: ServiceTypeEnum,
+      description: 'Of which type of service.',
+      resolve: (kind) => kind.type,
+    }),
+    title: t.exposeString('title', { description: 'Its name for people.' }),
+    versions: t.stringList({
+      description: 'Versions on offer, the standard one first.',
+      resolve: (kind) => kind.versions.map((each) => each.version),
+    }),
+    port: t.exposeInt('port', { description: 'Port it listens on within the environment.' }),
+    minimumMemoryMiB: t.exposeInt('minimumMemoryMiB', {
+      description: 'Least memory a job of it can have, in MiB.',
+    }),
+  }),
+});
+
+const NamedSizeRef = builder.objectRef<(typeof namedSizes)[number]>('NamedSize').implement({
+  description: 'A customary size; any other within the limits is taken too.',
+  fields: (t) => ({
+    name: t.exposeString('name', { description: 'Its name.' }),
+    memoryMiB: t.int({ description: 'Memory in MiB.', resolve: ({ size }) => size.memoryMiB }),
+    cpuMillis: t.int({ description: 'Thousandths of a CPU.', resolve: ({ size }) => size.cpuMillis }),
+  }),
+});
+
+const CatalogueRef = builder.objectRef<Record<never, never>>('Catalogue').implement({
+  description: 'What a form for services needs.',
+  fields: (t) => ({
+    runtimes: t.field({
+      type: [RuntimeEntryRef],
+      description: 'Runtimes of databases and caches.',
+      resolve: () => engineKinds,
+    }),
+    sizes: t.field({ type: [NamedSizeRef], description: 'Customary sizes.', resolve: () => namedSizes }),
+    largestMemoryMiB: t.int({
+      description: 'Most memory a job can have, in MiB.',
+      resolve: () => sizeLimits.memoryMiB.maximum,
+    }),
+    largestCpuMillis: t.int({
+      description: 'Most thousandths of a CPU a job can have.',
+      resolve: () => sizeLimits.cpuMillis.maximum,
+    }),
+  }),
+});
+
+builder.queryField('catalogue', (t) =>
+  t.field({
+    type: CatalogueRef,
+    description: 'What can be had: runtimes, versions, sizes.',
+    authScopes: { may: 'READ' },
+    resolve: () => ({}),
+  }),
+);
+
+const PodKindEnum = builder.enumType('PodKind', {
+  description: 'What runs the containers of a pod.',
+  values: { DOCKER: { description: 'One Docker host.' } },
+});
+
+builder.node(PodRef, {
+  description: 'Where environments run. The first is `local`.',
+  id: { resolve: (row) => row.id, description: 'Global id.' },
+  loadManyWithoutCache: (ids, { loaders }) => loadEach(loaders.pod, ids),
+  fields: (t) => ({
+    name: t.exposeString('name', { description: 'Its name.' }),
+    kind: t.field({
+      type: PodKindEnum,
+      description: 'What runs its containers.',
+      resolve: () => 'DOCKER' as const,
+    }),
+    reachable: t.boolean({
+      description: 'Whether its engine answers now.',
+      resolve: (_row, _args, { control }) =>
+        control.engine().then(
+          () => true,
+          () => false,
+        ),
+    }),
+  }),
+});
+
+const InstallationRef = builder.objectRef<Record<never, never>>('Installation').implement({
+  description: 'This installation and its parts.',
+  fields: (t) => ({
+    version: t.string({ description: 'Version of Berth.', resolve: () => version }),
+    engineVersion: t.string({
+      nullable: true,
+      description: 'Version of the container engine; null while it does not answer.',
+      resolve: (_root, _args, { control }) =>
+        control.engine().then(
+          (facts) => facts.version,
+          () => null,
+        ),
+    }),
+    databaseVersion: t.string({
+      description: 'Version of Postgres.',
+      resolve: (_root, _args, { control }) => databaseVersion(control),
+    }),
+  }),
+});
+
+builder.queryField('installation', (t) =>
+  t.field({
+    type: InstallationRef,
+    description: 'Versions and health of the parts.',
+    authScopes: { may: 'READ' },
+    resolve: () => ({}),
+  }),
+);

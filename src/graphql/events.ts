@@ -1,0 +1,257 @@
+// The event log as clients see it: one type per kind of thing that happens, by subscription and by query alike.
+import type { EventItem } from '../control/event-stream.ts';
+import { type EventData, type EventType, eventTypes, type LoggedEvent } from '../model/events.ts';
+import { builder } from './builder.ts';
+import { described } from './described.ts';
+import { FailureCauseRef } from './failure-cause.ts';
+import { JobHealthEnum, JobStateEnum, PhaseNameEnum, RedeployStateEnum } from './redeploy-enums.ts';
+import { JobRef, RedeployRef, ServiceRef } from './refs.ts';
+import { plainItems } from './stream.ts';
+
+export const EventTypeEnum = builder.enumType('EventType', {
+  description: 'What happened.',
+  values: described(eventTypes, {
+    ENVIRONMENT_CREATED: 'The environment was created.',
+    ENVIRONMENT_RENAMED: 'It has another name.',
+    ENVIRONMENT_DELETION_REQUESTED: 'Its deletion was asked for.',
+    ENVIRONMENT_DELETED: 'Everything of it is gone. The last event.',
+    SERVICE_CREATED: 'A service was created.',
+    SERVICE_UPDATED: 'The spec of a service was changed.',
+    SERVICE_STOPPED: 'A service was stopped on request.',
+    SERVICE_FAILING: 'The jobs of a service died too often; they are not started again by themselves.',
+    SERVICE_DELETION_REQUESTED: 'The deletion of a service was asked for.',
+    SERVICE_DELETED: 'Everything of a service is gone.',
+    VARIABLES_CHANGED: 'Variables of a service were set or unset.',
+    JOB_STOP_REQUESTED: 'Somebody asked to stop a job.',
+    JOB_START_REQUESTED: 'Somebody asked to start an ended job again.',
+    WORKERS_CHANGED: 'Another number of workers is wanted.',
+    CODE_PUSHED: 'Code was pushed; a build follows.',
+    RELEASE_CREATED: 'A build has made a release.',
+    REDEPLOY_REQUESTED: 'A redeploy was asked for.',
+    REDEPLOY_CANCEL_REQUESTED: 'Somebody asked to cancel a redeploy.',
+    PHASE_STARTED: 'A phase of a redeploy has begun.',
+    PHASE_ENDED: 'A phase of a redeploy has ended.',
+    IMAGE_PROGRESS: 'An image is being pulled or made.',
+    JOB_CHANGED: 'A job moved to another state or health.',
+    REDEPLOY_ENDED: 'A redeploy has ended.',
+  }),
+});
+
+export type Item = Extract<EventItem, { kind: 'ITEM' }>;
+
+/** The item's data, whose shape its type tells. */
+export function dataOf<T extends EventType>(item: Item, _type: T): EventData[T] {
+  return item.item.data as EventData[T];
+}
+
+export const EventInterface = builder.interfaceRef<Item>('Event').implement({
+  description:
+    'Something that happened, as it was at its moment. The objects it links to are as they are now.',
+  fields: (t) => ({
+    cursor: t.expose('cursor', { type: 'Cursor', description: 'The place in the log behind this event.' }),
+    type: t.field({ type: EventTypeEnum, description: 'What happened.', resolve: ({ item }) => item.type }),
+    occurredAt: t.field({ type: 'DateTime', description: 'When.', resolve: ({ item }) => item.occurredAt }),
+    message: t.string({ description: 'One sentence for people.', resolve: ({ item }) => item.message }),
+    service: t.field({
+      type: ServiceRef,
+      nullable: true,
+      description: 'The service it is about, as it is now; null for events of the environment itself.',
+      resolve: ({ item }, _args, { loaders }) =>
+        item.serviceId === null ? null : loaders.service.load(item.serviceId),
+    }),
+    redeploy: t.field({
+      type: RedeployRef,
+      nullable: true,
+      description: 'The redeploy it belongs to, as it is now; null when it belongs to none.',
+      resolve: ({ item }, _args, { loaders }) =>
+        item.redeployId === null ? null : loaders.redeploy.load(item.redeployId),
+    }),
+    job: t.field({
+      type: JobRef,
+      nullable: true,
+      description: 'The job it is about, as it is now; null when it is about none.',
+      resolve: ({ item }, _args, { loaders }) => (item.jobId === null ? null : loaders.job.load(item.jobId)),
+    }),
+  }),
+});
+
+const event = { interfaces: [EventInterface] };
+
+const PhaseStarted = builder.objectRef<Item>('PhaseStarted').implement({
+  ...event,
+  description:
+    'A phase of a redeploy has begun. Where it makes the service unreachable, the message says so before it does.',
+  fields: (t) => ({
+    phase: t.field({
+      type: PhaseNameEnum,
+      description: 'Which phase.',
+      resolve: (item) => dataOf(item, 'PHASE_STARTED').phase,
+    }),
+  }),
+});
+
+const PhaseEnded = builder.objectRef<Item>('PhaseEnded').implement({
+  ...event,
+  description: 'A phase of a redeploy has ended.',
+  fields: (t) => ({
+    phase: t.field({
+      type: PhaseNameEnum,
+      description: 'Which phase.',
+      resolve: (item) => dataOf(item, 'PHASE_ENDED').phase,
+    }),
+    succeeded: t.boolean({
+      description: 'False when the redeploy failed in it.',
+      resolve: (item) => dataOf(item, 'PHASE_ENDED').succeeded,
+    }),
+  }),
+});
+
+const JobChanged = builder.objectRef<Item>('JobChanged').implement({
+  ...event,
+  description: 'A job moved to another state or health; state and health are those of the moment.',
+  fields: (t) => ({
+    state: t.field({
+      type: JobStateEnum,
+      description: 'State it moved to.',
+      resolve: (item) => dataOf(item, 'JOB_CHANGED').state,
+    }),
+    health: t.field({
+      type: JobHealthEnum,
+      nullable: true,
+      description: 'Its health then; null unless it ran.',
+      resolve: (item) => dataOf(item, 'JOB_CHANGED').health,
+    }),
+    exitCode: t.int({
+      nullable: true,
+      description: 'Its exit code, when it had ended with one.',
+      resolve: (item) => dataOf(item, 'JOB_CHANGED').exitCode,
+    }),
+  }),
+});
+
+const ImageProgressRef = builder.objectRef<Item>('ImageProgress').implement({
+  ...event,
+  description: 'An image is being pulled or made; at most a few a second.',
+  fields: (t) => ({
+    current: t.float({
+      nullable: true,
+      description: 'Bytes so far, when known.',
+      resolve: (item) => dataOf(item, 'IMAGE_PROGRESS').current,
+    }),
+    total: t.float({
+      nullable: true,
+      description: 'Bytes in all, when known.',
+      resolve: (item) => dataOf(item, 'IMAGE_PROGRESS').total,
+    }),
+  }),
+});
+
+const RedeployEnded = builder.objectRef<Item>('RedeployEnded').implement({
+  ...event,
+  description: 'A redeploy has ended. The last event of its progress.',
+  fields: (t) => ({
+    state: t.field({
+      type: RedeployStateEnum,
+      description: 'How it ended.',
+      resolve: (item) => dataOf(item, 'REDEPLOY_ENDED').state,
+    }),
+    cause: t.field({
+      type: FailureCauseRef,
+      nullable: true,
+      description: 'Why it did not succeed.',
+      resolve: (item) => dataOf(item, 'REDEPLOY_ENDED').cause,
+    }),
+  }),
+});
+
+const VariablesChanged = builder.objectRef<Item>('VariablesChanged').implement({
+  ...event,
+  description: 'Variables of a service were changed; they take effect with its next redeploy.',
+  fields: (t) => ({
+    set: t.stringList({
+      description: 'Names of those that were set to another value.',
+      resolve: (item) => [...dataOf(item, 'VARIABLES_CHANGED').set],
+    }),
+    unset: t.stringList({
+      description: 'Names of those that were unset.',
+      resolve: (item) => [...dataOf(item, 'VARIABLES_CHANGED').unset],
+    }),
+  }),
+});
+
+const WorkersChanged = builder.objectRef<Item>('WorkersChanged').implement({
+  ...event,
+  description: 'Another number of worker jobs is wanted.',
+  fields: (t) => ({
+    target: t.string({
+      description: 'Procfile target.',
+      resolve: (item) => dataOf(item, 'WORKERS_CHANGED').target,
+    }),
+    count: t.int({
+      description: 'How many are wanted now.',
+      resolve: (item) => dataOf(item, 'WORKERS_CHANGED').count,
+    }),
+  }),
+});
+
+const CodePushed = builder.objectRef<Item>('CodePushed').implement({
+  ...event,
+  description: 'Code was pushed; its build is the job.',
+  fields: (t) => ({
+    commit: t.string({
+      description: 'SHA of the pushed commit.',
+      resolve: (item) => dataOf(item, 'CODE_PUSHED').commit,
+    }),
+    subject: t.string({
+      description: "First line of the commit's message.",
+      resolve: (item) => dataOf(item, 'CODE_PUSHED').subject,
+    }),
+  }),
+});
+
+const ServiceUpdated = builder.objectRef<Item>('ServiceUpdated').implement({
+  ...event,
+  description: 'The spec of a service was changed; it takes effect with its next redeploy.',
+  fields: (t) => ({
+    fields: t.stringList({
+      description: 'Names of the changed fields.',
+      resolve: (item) => [...dataOf(item, 'SERVICE_UPDATED').fields],
+    }),
+  }),
+});
+
+const OtherEvent = builder.objectRef<Item>('OtherEvent').implement({
+  ...event,
+  description:
+    'An event that has nothing more to tell than its type, its message and the objects it is about.',
+});
+
+const byType: Partial<Record<EventType, typeof OtherEvent>> = {
+  PHASE_STARTED: PhaseStarted,
+  PHASE_ENDED: PhaseEnded,
+  JOB_CHANGED: JobChanged,
+  IMAGE_PROGRESS: ImageProgressRef,
+  REDEPLOY_ENDED: RedeployEnded,
+  VARIABLES_CHANGED: VariablesChanged,
+  WORKERS_CHANGED: WorkersChanged,
+  CODE_PUSHED: CodePushed,
+  SERVICE_UPDATED: ServiceUpdated,
+};
+
+export const progressMembers = [
+  PhaseStarted,
+  PhaseEnded,
+  JobChanged,
+  ImageProgressRef,
+  RedeployEnded,
+  OtherEvent,
+];
+export const eventMembers = [...new Set([...Object.values(byType), OtherEvent])];
+
+export function memberOf(item: EventItem) {
+  return item.kind === 'ITEM' ? memberOfEvent(item.item) : plainItems[item.kind];
+}
+
+function memberOfEvent({ type }: LoggedEvent) {
+  return byType[type] ?? OtherEvent;
+}

@@ -1,0 +1,21 @@
+// Global ids in arguments: the type is checked, so that an id of something else is told from an unknown one.
+import { InvalidInput, NotFound } from '../errors.ts';
+import { isId } from '../ids.ts';
+import type { One } from './loaders.ts';
+
+/** The id within a global id of this type. */
+export function localId(type: string, globalId: string, path: readonly string[]): string {
+  const [given = '', ...rest] = Buffer.from(globalId, 'base64url').toString('utf8').split(':');
+  const id = rest.join(':');
+  if (globalId.length > 200 || given === '' || rest.length === 0)
+    throw new InvalidInput(path, 'is no id. Give back one that you were given.');
+  if (given !== type)
+    throw new InvalidInput(path, `must be the id of a ${type}; this is one of a ${given.slice(0, 40)}.`);
+  if (!isId(id)) throw new NotFound(type.toLowerCase(), path);
+  return id;
+}
+
+/** In the order asked; nothing for what isn't an id at all. */
+export function loadEach<T>(loader: One<T>, ids: readonly string[]): Promise<(T | undefined)[]> {
+  return Promise.all(ids.map((id) => (isId(id) ? loader.load(id) : undefined)));
+}

@@ -1,0 +1,12 @@
+// The object types that refer to each other, by their rows. Their fields stand in the file of each noun.
+import type * as rows from '../control/loading.ts';
+import { builder } from './builder.ts';
+
+export const EnvironmentRef = builder.objectRef<rows.EnvironmentRow>('Environment');
+export const ServiceRef = builder.objectRef<rows.ServiceRow>('Service');
+export const JobRef = builder.objectRef<rows.JobRow>('Job');
+export const RedeployRef = builder.objectRef<rows.RedeployRow>('Redeploy');
+export const ReleaseRef = builder.objectRef<rows.ReleaseRow>('Release');
+export const PodRef = builder.objectRef<rows.PodRow>('Pod');
+export const TokenRef = builder.objectRef<rows.TokenRow>('Token');
+export const VariableRef = builder.objectRef<rows.VariableRow>('Variable');

@@ -1,0 +1,117 @@
+// Variables: listed by digest; the value is a field of its own with a right of its own.
+
+import { GraphQLError } from 'graphql';
+import * as control from '../control/variables.ts';
+import { isId } from '../ids.ts';
+import { may } from '../model/callers.ts';
+import { builder } from './builder.ts';
+import { localId } from './ids.ts';
+import { callerOf, loaded, mutation, type Payload } from './mutation.ts';
+import { ActorRef } from './redeploy.ts';
+import { ServiceRef, VariableRef } from './refs.ts';
+import { VariableInput } from './service-inputs.ts';
+
+const VariableSourceEnum = builder.enumType('VariableSource', {
+  description: 'Who set a variable.',
+  values: {
+    AUTOMATIC: { description: 'The platform; it can be neither set nor unset.' },
+    USER: { description: 'A caller.' },
+  },
+});
+
+builder.node(VariableRef, {
+  description: 'A variable of a service. In every job besides: BERTH_JOB_ID, and PROCFILE_TARGET in workers.',
+  id: { resolve: (row) => `${row.serviceId}/${row.name}`, description: 'Global id.' },
+  loadManyWithoutCache: (ids, { loaders }) =>
+    Promise.all(
+      ids.map(async (id) => {
+        const [serviceId = '', name] = id.split('/');
+        // The service first: it is only there for a caller that may see it.
+        const service = isId(serviceId) ? await loaders.service.load(serviceId) : undefined;
+        if (service === undefined) return undefined;
+        return (await loaders.variables.load(serviceId))?.find((row) => row.name === name);
+      }),
+    ),
+  fields: (t) => ({
+    name: t.exposeString('name', { description: 'Its name, case kept.' }),
+    source: t.expose('source', { type: VariableSourceEnum, description: 'Who set it.' }),
+    digest: t.exposeString('digest', {
+      description:
+        'Keyed digest of the value, 32 hexadecimal digits: changes when and only when the value does.',
+    }),
+    updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When the value last changed.' }),
+    updatedBy: t.field({
+      type: ActorRef,
+      nullable: true,
+      description: 'Who changed it last.',
+      resolve: (row) => ({ name: row.updatedBy }),
+    }),
+    value: t.string({
+      nullable: true,
+      description:
+        'The value. Needs the scope `secrets:read`, and each reading is audited; otherwise null with a FORBIDDEN error at this path.',
+      complexity: 20,
+      resolve: (row, _args, context) => {
+        const caller = callerOf(context);
+        if (!may(caller, 'READ_SECRETS'))
+          throw new GraphQLError('The token needs the scope secrets:read.', {
+            extensions: { code: 'FORBIDDEN' },
+          });
+        return control.readVariable(context.control, caller, row.serviceId, row.name);
+      },
+    }),
+  }),
+});
+
+function payload(name: string, description: string) {
+  return builder.objectRef<Payload>(name).implement({
+    description,
+    fields: (t) => ({
+      service: t.field({
+        type: ServiceRef,
+        description: 'The service; see its pendingChanges.',
+        resolve: ({ ids }, _args, { loaders }) => loaded(loaders.service.load(ids.serviceId ?? '')),
+      }),
+    }),
+  });
+}
+
+mutation({
+  name: 'setVariables',
+  description:
+    'Sets variables, all or none. They take effect with the next redeploy. CONFLICT for automatic names, LIMIT past 500 variables or 1 MiB in all. Needs the scope `deploy`.',
+  input: builder.inputType('SetVariablesInput', {
+    description: 'Variables to set.',
+    fields: (t) => ({
+      serviceId: t.id({ description: 'Of which service.' }),
+      variables: t.field({ type: [VariableInput], description: 'At least one; each name once.' }),
+      expectedRevision: t.int({
+        required: false,
+        description: "Refused as stale when the service's revision is another.",
+      }),
+    }),
+  }),
+  payload: payload('SetVariablesPayload', 'The variables were set.'),
+  run: (room, caller, input) =>
+    control.setVariables(room, caller, { ...input, serviceId: serviceId(input.serviceId) }),
+});
+
+mutation({
+  name: 'unsetVariables',
+  description:
+    'Unsets variables, all or none. CONFLICT for automatic ones, INVALID for one that is not set. Needs the scope `deploy`.',
+  input: builder.inputType('UnsetVariablesInput', {
+    description: 'Variables to unset.',
+    fields: (t) => ({
+      serviceId: t.id({ description: 'Of which service.' }),
+      names: t.stringList({ description: 'Their names; at least one.' }),
+    }),
+  }),
+  payload: payload('UnsetVariablesPayload', 'The variables were unset.'),
+  run: (room, caller, input) =>
+    control.unsetVariables(room, caller, { ...input, serviceId: serviceId(input.serviceId) }),
+});
+
+function serviceId(id: string): string {
+  return localId('Service', id, ['input', 'serviceId']);
+}
