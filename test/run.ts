@@ -1,12 +1,15 @@
 // The body of `npm test`: the Node that runs this, types, lint, then every test. Output is streamed; the last line counts.
-// Starts no server itself: test/support/global-setup.ts does, and leaves nothing running.
+// Starts no server itself: test/support/global-setup.ts does. Leaves nothing running, also when it is interrupted.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { clearScratch, newScratch } from './support/scratch.ts';
 
 const root = new URL('..', import.meta.url).pathname;
 const bin = join(root, 'node_modules', '.bin');
+
+let interrupted = false;
 
 process.exitCode = await main();
 
@@ -22,6 +25,7 @@ async function main(): Promise<number> {
     console.log(`\n${program} ${args.join(' ')}`);
     if ((await run(program, args)) === 0) passed += 1;
     else failed += 1;
+    if (interrupted) return 130;
   }
   const tests = await runTests(process.argv.slice(2));
   console.log(`\n${passed + tests.passed} passed, ${failed + tests.failed} failed`);
@@ -36,6 +40,8 @@ function checkNode(): void {
 }
 
 async function runTests(filters: string[]): Promise<{ passed: number; failed: number }> {
+  const scratch = newScratch();
+  process.env.BERTH_TEST_SCRATCH = scratch;
   const folder = mkdtempSync(join(tmpdir(), 'berth-run-'));
   const report = join(folder, 'report.json');
   try {
@@ -44,6 +50,8 @@ async function runTests(filters: string[]): Promise<{ passed: number; failed: nu
     return count(report, exit);
   } finally {
     rmSync(folder, { recursive: true, force: true });
+    // Once more, because vitest leaves on a signal without its teardown.
+    await clearScratch(scratch);
   }
 }
 
@@ -60,18 +68,36 @@ function count(report: string, exit: number): { passed: number; failed: number }
   return { passed: seen.numPassedTests, failed };
 }
 
-/** The terminal's Ctrl-C reaches the program, too; we wait for it, so that its teardown isn't cut off. */
+/**
+ * In a process group of its own, so that Ctrl-C reaches it once, through us: a second one within a moment would make vitest
+ * leave without its teardown. We wait for it to end either way.
+ */
 function run(program: string, args: string[]): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn(join(bin, program), args, { cwd: root, stdio: 'inherit' });
+    const child = spawn(join(bin, program), args, {
+      cwd: root,
+      detached: true,
+      stdio: ['ignore', 'inherit', 'inherit'],
+    });
     const pass = (signal: NodeJS.Signals): void => {
-      if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
+      interrupted = true;
+      child.kill(signal === 'SIGHUP' ? 'SIGTERM' : signal);
     };
-    process.on('SIGINT', pass).on('SIGTERM', pass);
+    process.on('SIGINT', pass).on('SIGTERM', pass).on('SIGHUP', pass);
     child.once('error', reject);
     child.once('exit', (code, signal) => {
-      process.off('SIGINT', pass).off('SIGTERM', pass);
+      endGroup(child.pid);
+      process.off('SIGINT', pass).off('SIGTERM', pass).off('SIGHUP', pass);
       resolve(signal === null ? (code ?? 1) : 1);
     });
   });
+}
+
+/** Workers may outlive their parent for a moment, and would go on starting things. */
+function endGroup(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+  } catch {
+    // The group is empty: the usual case.
+  }
 }

@@ -25,7 +25,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   control: ['postgres', 'checks', 'model'],
   orchestrator: ['postgres', 'runtime', 'build', 'images', 'proxy', 'checks', 'model'],
   graphql: ['control', 'model'],
-  http: ['graphql', 'control', 'build'],
+  http: ['graphql', 'control', 'build', 'model'],
   agents: ['checks', 'model'],
   setup: ['runtime'],
   console: [],
@@ -55,7 +55,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   // Small tools rather than technologies: no wrapper would be shorter than the call.
   'p-limit': ['images', 'runtime', 'orchestrator'],
   'tar-stream': ['build', 'images'],
-  zod: ['build', 'config.ts', 'control', 'graphql', 'http', 'postgres', 'runtime'],
+  zod: ['build', 'config.ts', 'control', 'graphql', 'http', 'postgres', 'runtime', 'version.ts'],
 };
 
 const longestFile = 300;

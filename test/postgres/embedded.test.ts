@@ -13,13 +13,12 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setImmediate } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import postgres from 'postgres';
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, expect, inject, test, vi } from 'vitest';
 import { type EmbeddedPostgres, openEmbeddedPostgres } from '../../src/postgres/embedded.ts';
 import { startTicks } from '../../src/postgres/embedded-holders.ts';
 
@@ -30,7 +29,7 @@ afterEach(async () => {
 });
 
 function newFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'berth-embedded-'));
+  const folder = mkdtempSync(join(inject('scratch'), 'embedded-'));
   // mkdtemp closes it to all others, and the server's account has to pass.
   chmodSync(folder, 0o711);
   cleanups.push(async () => rmSync(folder, { recursive: true, force: true }));
@@ -198,7 +197,7 @@ test('a folder with a long path gets its socket elsewhere, the same one each tim
 test.runIf(process.getuid?.() === 0)(
   'as root below a folder that is closed to all others it still works',
   async () => {
-    const closed = mkdtempSync(join(tmpdir(), 'berth-closed-'));
+    const closed = mkdtempSync(join(inject('scratch'), 'closed-'));
     cleanups.push(async () => rmSync(closed, { recursive: true, force: true }));
     expect(statSync(closed).mode & 0o077).toBe(0);
     const directory = join(closed, 'db');

@@ -1,18 +1,20 @@
 // What all test files share and none could start alone in good time: a Docker Engine, and one Postgres with a migrated
 // template from which each file clones a database. Leaves nothing running that it started.
-import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import postgres from 'postgres';
 import type { TestProject } from 'vitest/node';
 import { openEmbeddedPostgres } from '../../src/postgres/embedded.ts';
-import { ensureEngine, stopEngine } from '../../src/setup/engine.ts';
+import { ensureEngine } from '../../src/setup/engine.ts';
+import { clearScratch, newScratch, rememberEngine } from './scratch.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
     /** Of the maintenance database on the run's own Postgres. */
     postgresUrl: string;
     templateName: string;
+    /** Gone after the run, together with every Postgres whose data lies in it; others may pass through. */
+    scratch: string;
   }
 }
 
@@ -29,20 +31,19 @@ const withoutDurability = {
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const say = (line: string): void => console.log(line);
   const engine = await ensureEngine({ host: process.env.DOCKER_HOST, say, stopWithProcess: true });
-  const directory = mkdtempSync(join(tmpdir(), 'berth-test-'));
-  // mkdtemp closes it to all others, and the server's account has to pass.
-  chmodSync(directory, 0o711);
+  const scratch = process.env.BERTH_TEST_SCRATCH || newScratch();
+  if (engine.startedPid !== undefined) rememberEngine(scratch, engine.startedPid);
   const embedded = await openEmbeddedPostgres({
-    directory: join(directory, 'db'),
+    directory: join(scratch, 'db'),
     settings: withoutDurability,
   });
   await makeTemplate(embedded.url);
   project.provide('postgresUrl', embedded.url);
   project.provide('templateName', templateName);
+  project.provide('scratch', scratch);
   return async () => {
     await embedded.stop();
-    rmSync(directory, { recursive: true, force: true });
-    if (engine.startedPid !== undefined) await stopEngine(engine.startedPid);
+    await clearScratch(scratch);
   };
 }
 
