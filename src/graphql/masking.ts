@@ -1,7 +1,12 @@
 // Translation of errors at the edge. A Refusal keeps its sentence, code and path; an error of GraphQL itself stays as it
 // is; everything else is a fault: the client gets an id, and the log gets the fault under that id, once.
 import { randomUUID } from 'node:crypto';
-import { type ExecutionResult, GraphQLError, type GraphQLFormattedError } from 'graphql';
+import {
+  type ExecutionResult,
+  type FormattedExecutionResult,
+  GraphQLError,
+  type GraphQLFormattedError,
+} from 'graphql';
 import { LimitReached, Refusal } from '../errors.ts';
 import type { Log } from '../log.ts';
 
@@ -68,8 +73,8 @@ function isAbort(error: unknown): boolean {
 }
 
 /** As it is sent: without what is meant for the HTTP layer. */
-export function formatResult(result: ExecutionResult): object {
-  return result.errors === undefined ? result : { ...result, errors: result.errors.map(formatError) };
+export function formatResult({ errors, ...result }: ExecutionResult): FormattedExecutionResult {
+  return errors === undefined ? result : { ...result, errors: errors.map(formatError) };
 }
 
 export function formatError(error: GraphQLError): GraphQLFormattedError {

@@ -1,0 +1,66 @@
+// git over HTTP: who may fetch from and push to which service, before git itself answers. Basic authentication with any
+// name and a token as the password, because that is what git asks people for.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Repositories } from '../build/git.ts';
+import { gitService, parseGitPath, serveGit } from '../build/http-backend.ts';
+import type { Control } from '../control/control.ts';
+import { serviceForGit } from '../control/pushes.ts';
+import { Refusal } from '../errors.ts';
+import type { Caller } from '../model/callers.ts';
+import { answerText } from './answers.ts';
+import { addressOf, basicPassword, type Identify } from './identify.ts';
+import { writePusher } from './pushes.ts';
+
+export interface GitOptions {
+  readonly control: Control;
+  readonly repositories: Repositories;
+  readonly identify: Identify;
+}
+
+export async function serveRepository(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { control, repositories, identify }: GitOptions,
+): Promise<void> {
+  const url = request.url ?? '';
+  const query = url.includes('?') ? url.slice(url.indexOf('?') + 1) : '';
+  const address = parseGitPath(url);
+  const service = address && gitService(request.method, address.rest, query);
+  if (address === undefined || service === undefined) return answerText(request, response, 404, 'Not found.');
+  const caller = await identified(request, response, identify);
+  if (caller === undefined) return;
+  const action = service === 'git-receive-pack' ? 'DEPLOY' : 'READ';
+  const found = await serviceForGit(control, caller, address, action).catch(asRefusal);
+  if (found instanceof Refusal)
+    return answerText(request, response, found.code === 'FORBIDDEN' ? 403 : 404, found.message);
+  await repositories.ensure(found.serviceId);
+  await serveGit(request, response, {
+    repositoryPath: repositories.path(found.serviceId),
+    pathInfo: address.rest,
+    query,
+    environment: repositories.pushEnvironment(found.serviceId, writePusher(caller)),
+  });
+}
+
+async function identified(
+  request: IncomingMessage,
+  response: ServerResponse,
+  identify: Identify,
+): Promise<Caller | undefined> {
+  const identity = await identify(basicPassword(request.headers.authorization), addressOf(request));
+  if (identity.kind === 'CALLER') return identity.caller;
+  if (identity.kind === 'WAIT')
+    answerText(request, response, 429, `Too many wrong tokens came from this address.`, {
+      'retry-after': String(identity.seconds),
+    });
+  else
+    answerText(request, response, 401, 'Give a token of Berth as the password; any user name will do.', {
+      'www-authenticate': 'Basic realm="Berth", charset="UTF-8"',
+    });
+  return undefined;
+}
+
+function asRefusal(error: unknown): Refusal {
+  if (error instanceof Refusal) return error;
+  throw error;
+}
