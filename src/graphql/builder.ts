@@ -21,7 +21,8 @@ export const builder = new SchemaBuilder<{
     ID: { Input: string; Output: string };
   };
   AuthScopes: { signedIn: boolean; may: Action };
-  Connection: {};
+  DefaultEdgesNullability: false;
+  DefaultNodeNullability: false;
 }>({
   plugins: [ErrorsPlugin, ScopeAuthPlugin, ComplexityPlugin, RelayPlugin],
   defaultFieldNullability: false,
@@ -41,6 +42,10 @@ export const builder = new SchemaBuilder<{
         'Objects by their ids, in the order asked; null for each that the caller may not see. At most 100.',
       authScopes: { may: 'READ' },
     },
+    nodesOnConnection: { description: 'The items themselves, without their cursors.' },
+    edgesFieldOptions: { nullable: false, description: 'The items with their cursors, in order.' },
+    nodeFieldOptions: { nullable: false, description: 'The item.' },
+    cursorFieldOptions: { description: 'Its place in the list; give it as `after` or `before`.' },
     nodeTypeOptions: { description: 'Anything with a global id.' },
     pageInfoTypeOptions: { description: 'Where a page stands in its list.' },
   },

@@ -50,6 +50,12 @@ builder.node(JobRef, {
       description: 'Name of its container on the engine.',
       resolve: (row) => containerName(row.id),
     }),
+    address: t.string({
+      nullable: true,
+      description:
+        "Address on the environment's private network while it runs; reachable from the machine of the pod alone.",
+      resolve: (row) => (row.state === 'RUNNING' ? row.address : null),
+    }),
     commit: t.exposeString('commit', { nullable: true, description: 'Of a build: the pushed commit.' }),
     exitCode: t.exposeInt('exitCode', {
       nullable: true,
