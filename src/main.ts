@@ -7,6 +7,7 @@ import { openRepositories } from './build/git.ts';
 import { type Config, readConfig } from './config.ts';
 import { ensureAdministrator } from './control/administrator.ts';
 import type { Control } from './control/control.ts';
+import { checkHealth } from './control/health.ts';
 import { recoverPushes } from './control/recover-pushes.ts';
 import { Refusal } from './errors.ts';
 import { acceptPushes } from './http/pushes.ts';
@@ -25,7 +26,6 @@ import { joinReplicas } from './postgres/replicas.ts';
 import { openVault } from './postgres/vault.ts';
 import { openDocker } from './runtime/docker.ts';
 import { ensureEngine } from './setup/engine.ts';
-import { checkHealth } from './setup/health.ts';
 import { welcome } from './setup/welcome.ts';
 
 export interface Berth {
@@ -104,7 +104,7 @@ export async function startBerth(config: Config, options: StartOptions = {}): Pr
     opened(await acceptPushes(control, repositories, hookSocketPath, logger), (part) => part.close());
     await recoverPushes(control, repositories);
     const { host, port, development, allowedOrigins } = config;
-    const health = () => checkHealth(store, runtime);
+    const health = () => checkHealth(control);
     const server = await serve({
       control,
       repositories,
