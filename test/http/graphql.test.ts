@@ -1,0 +1,343 @@
+// GraphQL over HTTP at its door: tokens, origins, forms of a body, and what a client is told of errors.
+import { request as httpRequest } from 'node:http';
+import { GraphQLError, GraphQLNonNull, GraphQLObjectType, GraphQLSchema, GraphQLString } from 'graphql';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { InvalidInput, LimitReached } from '../../src/errors.ts';
+import { ask, bearer, codeOf, type Edge, json, openEdge, recording, serveWorld } from './edge.ts';
+
+let edge: Edge;
+beforeAll(async () => {
+  edge = await openEdge({ allowedOrigins: ['https://console.example.org'] });
+});
+afterAll(() => edge?.close());
+
+describe('tokens', () => {
+  test('a valid one is answered', async () => {
+    const { status, body } = await ask(edge, '{ viewer { __typename } }', { token: edge.token.secret });
+    expect({ status, body }).toEqual({ status: 200, body: { data: { viewer: { __typename: 'Viewer' } } } });
+  });
+
+  test('without one there is introspection and nothing else', async () => {
+    const shown = await ask(edge, '{ __typename __schema { queryType { name } } }');
+    expect(shown.body).toEqual({ data: { __typename: 'Query', __schema: { queryType: { name: 'Query' } } } });
+    const refused = await ask(edge, '{ viewer { __typename } }');
+    expect(codeOf(refused.body)).toBe('UNAUTHENTICATED');
+    expect(refused.body.data ?? null).toBeNull();
+  });
+
+  test.each([
+    ['unknown', `Bearer berth_${'0'.repeat(48)}`],
+    ['of another kind', 'Basic YTpi'],
+    ['empty', 'Bearer '],
+  ])('one that is %s is told 401 in the form of GraphQL', async (_what, authorization) => {
+    const { status, headers, body } = await ask(edge, '{ __typename }', { headers: { authorization } });
+    expect(status).toBe(401);
+    expect(headers.get('content-type')).toBe('application/json; charset=utf-8');
+    expect(headers.get('www-authenticate')).toContain('Bearer');
+    expect(codeOf(body)).toBe('UNAUTHENTICATED');
+  });
+
+  test('an expired one is no longer valid', async () => {
+    const { secret } = await edge.addToken({ expiresAt: new Date(Date.now() - 1_000) });
+    expect((await ask(edge, '{ __typename }', { token: secret })).status).toBe(401);
+  });
+});
+
+describe('wrong tokens of one address', () => {
+  test('the eleventh in a minute waits; tokens that were valid before are still taken', async () => {
+    const server = await serveWorld(edge, edge.repositories, { logger: recording() });
+    try {
+      expect((await ask({ server }, '{ __typename }', { token: edge.token.secret })).status).toBe(200);
+      const statuses: number[] = [];
+      for (let guess = 0; guess < 10; guess++)
+        statuses.push((await ask({ server }, '{ __typename }', { token: `guess-${guess}` })).status);
+      expect(statuses).toEqual(Array(10).fill(401));
+      const refused = await ask({ server }, '{ __typename }', { token: 'guess-10' });
+      expect(refused.status).toBe(429);
+      expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+      expect(codeOf(refused.body)).toBe('LIMIT');
+      const fresh = await edge.addToken();
+      expect((await ask({ server }, '{ __typename }', { token: fresh.secret })).status).toBe(429);
+      expect((await ask({ server }, '{ __typename }', { token: edge.token.secret })).status).toBe(200);
+      expect((await ask({ server }, '{ __typename }')).status).toBe(200);
+    } finally {
+      await server.close();
+    }
+  });
+
+  test('the wait ends', async () => {
+    const limits = { guesses: 1, guessWindowMs: 300 };
+    const server = await serveWorld(edge, edge.repositories, { logger: recording(), limits });
+    try {
+      expect((await ask({ server }, '{ __typename }', { token: 'guess' })).status).toBe(401);
+      expect((await ask({ server }, '{ __typename }', { token: 'guess' })).status).toBe(429);
+      const status = async () =>
+        (await ask({ server }, '{ __typename }', { token: edge.token.secret })).status;
+      await expect.poll(status, { timeout: 5_000 }).toBe(200);
+    } finally {
+      await server.close();
+    }
+  });
+});
+
+describe('origins', () => {
+  const preflight = (origin: string) =>
+    fetch(`${edge.server.url}/graphql`, {
+      method: 'OPTIONS',
+      headers: { origin, 'access-control-request-method': 'POST' },
+    });
+
+  test('a listed one is allowed by name and without credentials', async () => {
+    const { status, headers } = await preflight('https://console.example.org');
+    expect(status).toBe(204);
+    expect(headers.get('access-control-allow-origin')).toBe('https://console.example.org');
+    expect(headers.get('access-control-allow-headers')).toContain('authorization');
+    expect(headers.get('access-control-allow-credentials')).toBeNull();
+    expect(headers.get('vary')).toContain('Origin');
+  });
+
+  test.each(['https://evil.example.org', 'null', 'https://console.example.org.evil.org'])(
+    'the foreign %s is refused and reflected nowhere',
+    async (origin) => {
+      const asked = await ask(edge, '{ __typename }', { headers: { origin } });
+      for (const { status, headers } of [await preflight(origin), asked]) {
+        expect(status).toBe(403);
+        expect(headers.get('access-control-allow-origin')).toBeNull();
+      }
+      expect(codeOf(asked.body)).toBe('FORBIDDEN');
+    },
+  );
+
+  test("the server's own is allowed", async () => {
+    const own = await ask(edge, '{ __typename }', { headers: { origin: edge.server.url } });
+    expect(own.status).toBe(200);
+  });
+});
+
+describe('forms of a request', () => {
+  const post = (type: string | undefined, body: string) =>
+    fetch(`${edge.server.url}/graphql`, {
+      method: 'POST',
+      headers: type === undefined ? {} : { 'content-type': type },
+      body: Buffer.from(body),
+    });
+
+  test.each([
+    ['application/x-www-form-urlencoded', 'query=%7B__typename%7D'],
+    [
+      'multipart/form-data; boundary=x',
+      '--x\r\ncontent-disposition: form-data; name="query"\r\n\r\n{__typename}\r\n--x--',
+    ],
+    ['application/graphql', '{ __typename }'],
+    ['text/plain', '{"query":"{ __typename }"}'],
+    ['application/json; charset=utf-16', '{"query":"{ __typename }"}'],
+    [undefined, '{"query":"{ __typename }"}'],
+  ])('a body of %s is refused', async (type, body) => {
+    const response = await post(type, body);
+    expect(response.status).toBe(415);
+    expect(codeOf(await response.json())).toBe('BAD_REQUEST');
+  });
+
+  test.each([
+    '{',
+    'null',
+    '[]',
+    '"text"',
+    '{"query":1}',
+    '{"query":"{ __typename }","variables":[]}',
+    '{"extra":1}',
+  ])('the body %s gets a clear error and no 5xx', async (body) => {
+    const response = await post('application/json', body);
+    const answer = await response.json();
+    expect(response.status).toBe(400);
+    expect(answer.errors[0].message).toMatch(/\w/);
+    expect(JSON.stringify(answer)).not.toMatch(/originalError|stack|INTERNAL/);
+  });
+
+  test('parameters of a URL that are no JSON get a clear error', async () => {
+    const response = await fetch(`${edge.server.url}/graphql?query={__typename}&variables=x`);
+    expect(response.status).toBe(400);
+    expect(codeOf(await response.json())).toBe('BAD_REQUEST');
+  });
+
+  test('a body of more than 1 MiB is refused, announced or not', async () => {
+    const body = JSON.stringify({ query: '{ __typename }', variables: { a: 'x'.repeat(1_100_000) } });
+    expect((await post('application/json', body)).status).toBe(413);
+    const chunked = await fetch(`${edge.server.url}/graphql`, {
+      method: 'POST',
+      headers: json,
+      body: new Blob([body]).stream(),
+      duplex: 'half',
+    } as RequestInit);
+    expect(chunked.status).toBe(413);
+  });
+
+  test('a query may come by GET and a mutation may not', async () => {
+    const get = (query: string) =>
+      fetch(`${edge.server.url}/graphql?query=${encodeURIComponent(query)}`, {
+        headers: bearer(edge.token.secret),
+      });
+    expect((await get('{ viewer { __typename } }')).status).toBe(200);
+    const mutation = 'mutation { createToken(input: { name: "x", scopes: [READ] }) { __typename } }';
+    expect((await get(mutation)).status).toBe(405);
+    expect((await fetch(`${edge.server.url}/graphql`, { method: 'PUT' })).status).toBe(405);
+  });
+
+  test('a subscription without a stream to answer it is told which to ask for', async () => {
+    const { status, body } = await ask(edge, 'subscription { environment(id: "x") { id } }', {
+      token: edge.token.secret,
+    });
+    expect(status).toBe(406);
+    expect(body.errors?.[0]?.message).toContain('text/event-stream');
+  });
+
+  test('a Host that makes no address is no fault of ours', async () => {
+    const status = await new Promise((resolve, reject) => {
+      const url = `${edge.server.url}/graphql?query={__typename}`;
+      const request = httpRequest(url, { headers: { host: 'a b[' } }, (response) => {
+        response.resume();
+        resolve(response.statusCode);
+      });
+      request.on('error', reject).end();
+    });
+    expect(status).toBe(200);
+  });
+
+  test('a body that never ends is given up', async () => {
+    const server = await serveWorld(edge, edge.repositories, {
+      logger: recording(),
+      limits: { bodyMs: 100 },
+    });
+    try {
+      const status = await new Promise((resolve, reject) => {
+        const options = { method: 'POST', headers: { ...json, 'content-length': '100' } };
+        const request = httpRequest(`${server.url}/graphql`, options, (response) => {
+          response.resume();
+          resolve(response.statusCode);
+        });
+        request.on('error', reject);
+        request.write('{');
+      });
+      expect(status).toBe(408);
+    } finally {
+      await server.close();
+    }
+  });
+
+  test('what is nowhere is not found', async () => {
+    for (const path of ['/', '/graphqlx', '/graphql/', '/health/x'])
+      expect((await fetch(`${edge.server.url}${path}`)).status).toBe(404);
+  });
+});
+
+test('answers are kept by nobody, framed by nobody and of the type they say', async () => {
+  for (const { headers } of [await ask(edge, '{ __typename }'), await fetch(`${edge.server.url}/health`)]) {
+    expect(headers.get('cache-control')).toBe('no-store');
+    expect(headers.get('x-content-type-options')).toBe('nosniff');
+    expect(headers.get('content-security-policy')).toContain("frame-ancestors 'none'");
+  }
+});
+
+describe('errors', () => {
+  const logged: string[] = [];
+  const fault = () => {
+    throw new Error('postgres://berth:hunter2@db');
+  };
+  const refusal = () => {
+    throw new InvalidInput(['input', 'name'], 'must be shorter.');
+  };
+  const field = (resolve: () => never) => ({ type: GraphQLString, resolve });
+  const schema = new GraphQLSchema({
+    query: new GraphQLObjectType({
+      name: 'Query',
+      fields: {
+        fault: field(fault),
+        needed: { type: new GraphQLNonNull(GraphQLString), resolve: fault },
+        refused: field(refusal),
+        limited: field(() => {
+          throw new LimitReached('There are enough.', ['input'], 3, 4);
+        }),
+        own: field(() => {
+          throw new GraphQLError('Of GraphQL.', { extensions: { code: 'OWN' } });
+        }),
+        thrown: field(() => {
+          throw 'just text';
+        }),
+      },
+    }),
+  });
+
+  async function answerTo(query: string) {
+    const logger = recording(logged);
+    const server = await serveWorld(edge, edge.repositories, { logger, schema });
+    try {
+      return await ask({ server }, query);
+    } finally {
+      await server.close();
+    }
+  }
+
+  test('a fault is hidden behind an id that is in the log once', async () => {
+    logged.length = 0;
+    const { status, body } = await answerTo('{ fault }');
+    expect(status).toBe(200);
+    const { message = '', extensions, path } = body.errors?.[0] ?? {};
+    expect(message).toContain('Something failed on our side');
+    expect(path).toEqual(['fault']);
+    expect(Object.keys(extensions ?? {}).sort()).toEqual(['code', 'id']);
+    expect(JSON.stringify(body)).not.toMatch(/hunter2|stack|originalError/);
+    const lines = logged.filter((line) => line.includes(String(extensions?.id)));
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toContain('hunter2');
+  });
+
+  test('a fault of the whole answer is told by the log once, too', async () => {
+    logged.length = 0;
+    const { body } = await answerTo('{ needed thrown }');
+    expect(JSON.stringify(body)).not.toMatch(/hunter2|just text/);
+    expect(logged.filter((line) => line.includes('hunter2'))).toHaveLength(1);
+  });
+
+  test('a refusal keeps its sentence, code, input path and counts, and is not logged', async () => {
+    logged.length = 0;
+    const { body } = await answerTo('{ refused limited own }');
+    expect(body.errors?.map(({ message, extensions }) => ({ message, ...extensions }))).toEqual([
+      { message: 'must be shorter.', code: 'INVALID', path: ['input', 'name'] },
+      { message: 'There are enough.', code: 'LIMIT', path: ['input'], limit: 3, current: 4 },
+      { message: 'Of GraphQL.', code: 'OWN' },
+    ]);
+    expect(logged).toEqual([]);
+  });
+});
+
+describe('health', () => {
+  test.each([
+    [true, 200],
+    [false, 503],
+  ])('when healthy is %s the status is %i', async (healthy, status) => {
+    const report = { healthy, parts: { engine: { healthy, message: 'As it is.' } } };
+    const server = await serveWorld(edge, edge.repositories, {
+      logger: recording(),
+      health: async () => report,
+    });
+    try {
+      const response = await fetch(`${server.url}/health`);
+      expect(response.status).toBe(status);
+      expect(await response.json()).toEqual(report);
+    } finally {
+      await server.close();
+    }
+  });
+
+  test('when the parts can not be asked the status is 503', async () => {
+    const health = () => Promise.reject(new Error('hunter2'));
+    const server = await serveWorld(edge, edge.repositories, { logger: recording(), health });
+    try {
+      const response = await fetch(`${server.url}/health`);
+      expect(response.status).toBe(503);
+      expect(await response.text()).not.toContain('hunter2');
+    } finally {
+      await server.close();
+    }
+  });
+});
