@@ -1,10 +1,12 @@
-// Single jobs: one can be stopped (and is replaced if the service wants as many), or started again, which makes a new job
+// Single jobs: one command can be run as a job of its own; one job can be stopped (and is replaced if the service wants as many), or started again, which makes a new job
 // at once where back-off or an exhausted restart budget would have it wait.
-import { Conflict, NotFound } from '../errors.ts';
+import { Conflict, InvalidInput, NotFound } from '../errors.ts';
+import { newId } from '../ids.ts';
 import type { Caller } from '../model/callers.ts';
 import { hasEnded } from '../model/jobs.ts';
+import { checkVariableValue } from '../model/rules.ts';
 import type { Change } from '../postgres/change.ts';
-import { type JobRow, listJobsById, updateJob } from '../postgres/jobs.ts';
+import { insertJobs, type JobRow, listJobsById, updateJob } from '../postgres/jobs.ts';
 import { type ServiceRow, updateService } from '../postgres/services.ts';
 import { type Control, type Mutated, mutate } from './control.ts';
 import { refuseUnlessRedeployable } from './delete-service.ts';
@@ -53,6 +55,53 @@ export function startJob(control: Control, caller: Caller, input: JobInput): Pro
   });
 }
 
+export interface RunTaskInput {
+  readonly serviceId: string;
+  readonly command: readonly string[];
+  readonly idempotencyKey?: string | null | undefined;
+}
+
+const longestCommand = 100;
+
+/** One command, once, in the image and with the variables that the service runs with. */
+export function runTask(control: Control, caller: Caller, input: RunTaskInput): Promise<Mutated<JobIds>> {
+  return mutate(control, caller, { name: 'runTask', input }, async (change) => {
+    const { service } = await serviceFor(change, caller, 'DEPLOY', input.serviceId);
+    const {
+      runningSpec: spec,
+      runningRedeployId: redeployId,
+      runningImageId: image,
+      environmentId,
+    } = service;
+    if (service.type !== 'CODE') throw new InvalidInput(['input', 'serviceId'], 'must be a code service.');
+    if (spec === null || image === null)
+      throw new Conflict(`${service.label} runs no release yet. Push code first.`, ['input', 'serviceId']);
+    const command = checkCommand(input.command);
+    const at = { environmentId, serviceId: service.id, redeployId, releaseId: service.releaseId };
+    const row = {
+      id: newId(),
+      ...at,
+      type: 'TASK' as const,
+      state: 'SCHEDULED' as const,
+      spec,
+      image,
+      command,
+    };
+    await insertJobs(change.tx, [row]);
+    await updateService(change.tx, service.id, {}, true);
+    tell(change, caller, service, { id: row.id, type: 'TASK' }, 'TASK_REQUESTED', 'run', 'runTask');
+    return { ids: { jobId: row.id, serviceId: service.id }, environmentId };
+  });
+}
+
+function checkCommand(command: readonly string[]): string[] {
+  const path = ['input', 'command'];
+  if (command.length < 1 || command.length > longestCommand || command[0] === '')
+    throw new InvalidInput(path, `must be a program and its arguments, 1 to ${longestCommand} in all.`);
+  for (const [index, argument] of command.entries()) checkVariableValue(argument, [...path, String(index)]);
+  return [...command];
+}
+
 async function jobFor(
   change: Change,
   caller: Caller,
@@ -72,8 +121,8 @@ function tell(
   change: Change,
   caller: Caller,
   service: ServiceRow,
-  job: JobRow,
-  type: 'JOB_STOP_REQUESTED' | 'JOB_START_REQUESTED',
+  job: Pick<JobRow, 'id' | 'type'>,
+  type: 'JOB_STOP_REQUESTED' | 'JOB_START_REQUESTED' | 'TASK_REQUESTED',
   verb: string,
   action: string,
 ): void {

@@ -8,7 +8,12 @@ import { type Health, serviceHealth } from '../model/status.ts';
 import { type AuditRow, pageAudit } from '../postgres/audit.ts';
 import { type EnvironmentRow, listEnvironmentsById, pageEnvironments } from '../postgres/environments.ts';
 import { countHealthy, type JobRow, listJobsById, listJobsOfRedeploys, pageJobs } from '../postgres/jobs.ts';
-import { listPodsById, type PodRow } from '../postgres/organizations.ts';
+import {
+  findOrganization,
+  listPodsById,
+  type OrganizationRow,
+  type PodRow,
+} from '../postgres/organizations.ts';
 import type { PageRequest } from '../postgres/pages.ts';
 import {
   findOpenRedeploys,
@@ -29,6 +34,7 @@ export type {
   AuditRow,
   EnvironmentRow,
   JobRow,
+  OrganizationRow,
   PageRequest,
   PodRow,
   RedeployRow,
@@ -95,6 +101,10 @@ function seesToken(caller: Caller, row: TokenRow): boolean {
   if (row.id === caller.tokenId) return true;
   const place = { organizationId: row.organizationId, environmentId: row.environmentId };
   return caller.scopes.includes('admin') && sees(caller, place);
+}
+
+export function organizationOf(control: Control, caller: Caller): Promise<OrganizationRow | undefined> {
+  return findOrganization(control.store.db, caller.organizationId);
 }
 
 export function environmentsPage(

@@ -142,12 +142,15 @@ async function planHash(reader: Reader, service: ServiceRow, spec: Spec): Promis
 }
 
 function describe(spec: Spec, jobs: number, workers: Readonly<Record<string, number>>): string[] {
-  const image = spec.image.kind === 'RELEASE' ? `release ${spec.image.commit}` : spec.image.reference;
+  const image =
+    spec.image.kind === 'RELEASE' ? `of release ${spec.image.commit.slice(0, 12)}` : spec.image.reference;
   const targets = Object.entries(workers).filter(([target, count]) => count > 0 && target in spec.commands);
   return [
     `Obtain the image ${image}.`,
     ...(jobs > 0
-      ? [`Stop the running jobs (${jobs} deploy jobs). From here on the service is down for a moment.`]
+      ? [
+          `Stop what runs, ${jobs} deploy ${jobs === 1 ? 'job' : 'jobs'} and its workers. From here on the service is down until the new jobs are healthy.`,
+        ]
       : []),
     `Start ${spec.scale} deploy ${spec.scale === 1 ? 'job' : 'jobs'}.`,
     ...targets.map(

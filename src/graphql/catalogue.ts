@@ -7,6 +7,7 @@ import { version } from '../version.ts';
 import { builder } from './builder.ts';
 import { loadEach } from './ids.ts';
 import { PodRef } from './refs.ts';
+import { HealthEnum } from './scalars.ts';
 import { RuntimeEnum, ServiceTypeEnum } from './service-inputs.ts';
 
 const RuntimeEntryRef = builder.objectRef<EngineKind>('RuntimeEntry').implement({
@@ -77,6 +78,21 @@ const PodKindEnum = builder.enumType('PodKind', {
   values: { DOCKER: { description: 'One Docker host.' } },
 });
 
+interface PodNode {
+  readonly name: string;
+  readonly operatingSystem: string;
+  readonly engineVersion: string;
+}
+
+const PodNodeRef = builder.objectRef<PodNode>('PodNode').implement({
+  description: 'One machine of a pod.',
+  fields: (t) => ({
+    name: t.exposeString('name', { description: 'Its name.' }),
+    operatingSystem: t.exposeString('operatingSystem', { description: 'What it runs, as its engine says.' }),
+    engineVersion: t.exposeString('engineVersion', { description: 'Version of its container engine.' }),
+  }),
+});
+
 builder.node(PodRef, {
   description: 'Where environments run. The first is `local`.',
   id: { resolve: (row) => row.id, description: 'Global id.' },
@@ -88,12 +104,22 @@ builder.node(PodRef, {
       description: 'What runs its containers.',
       resolve: () => 'DOCKER' as const,
     }),
-    reachable: t.boolean({
-      description: 'Whether its engine answers now.',
+    health: t.field({
+      type: HealthEnum,
+      description: 'HEALTHY when its engine answers now, else FAILING.',
       resolve: (_row, _args, { control }) =>
         control.engine().then(
-          () => true,
-          () => false,
+          () => 'HEALTHY' as const,
+          () => 'FAILING' as const,
+        ),
+    }),
+    nodes: t.field({
+      type: [PodNodeRef],
+      description: 'Machines that answer now.',
+      resolve: ({ name }, _args, { control }) =>
+        control.engine().then(
+          ({ version: engineVersion, operatingSystem }) => [{ name, operatingSystem, engineVersion }],
+          () => [],
         ),
     }),
   }),

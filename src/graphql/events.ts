@@ -24,6 +24,7 @@ export const EventTypeEnum = builder.enumType('EventType', {
     VARIABLES_CHANGED: 'Variables of a service were set or unset.',
     JOB_STOP_REQUESTED: 'Somebody asked to stop a job.',
     JOB_START_REQUESTED: 'Somebody asked to start an ended job again.',
+    TASK_REQUESTED: 'Somebody asked to run a command as a job.',
     WORKERS_CHANGED: 'Another number of workers is wanted.',
     CODE_PUSHED: 'Code was pushed; a build follows.',
     RELEASE_CREATED: 'A build has made a release.',

@@ -150,6 +150,31 @@ mutation({
   run: (room, caller, given) => control.startJob(room, caller, { jobId: jobId(given.jobId) }),
 });
 
+mutation({
+  name: 'runTask',
+  description:
+    'Runs one command as a job of its own, in the image and with the variables that a code service runs with. Its output is the log of the job. Needs the scope `deploy`.',
+  input: builder.inputType('RunTaskInput', {
+    description: 'A command to run.',
+    fields: (t) => ({
+      serviceId: t.id({ description: 'In which code service.' }),
+      command: t.stringList({
+        description: 'Program and arguments as a vector, 1 to 100; no shell unless you name one.',
+      }),
+      idempotencyKey: t.string({
+        required: false,
+        description: 'The same key has one effect, however often it is sent; see createEnvironment.',
+      }),
+    }),
+  }),
+  payload: payload('RunTaskPayload', 'The job that runs it.'),
+  run: (room, caller, given) =>
+    control.runTask(room, caller, {
+      ...given,
+      serviceId: localId('Service', given.serviceId, ['input', 'serviceId']),
+    }),
+});
+
 function jobId(id: string): string {
   return localId('Job', id, ['input', 'jobId']);
 }

@@ -1,6 +1,6 @@
 // Tokens, and the viewer behind the one that is used.
 
-import { tokensPage } from '../control/loading.ts';
+import { type OrganizationRow, organizationOf, tokensPage } from '../control/loading.ts';
 import * as control from '../control/tokens.ts';
 import { isId } from '../ids.ts';
 import type { Caller } from '../model/callers.ts';
@@ -49,6 +49,14 @@ builder.node(TokenRef, {
   }),
 });
 
+const OrganizationRef = builder.objectRef<OrganizationRow>('Organization').implement({
+  description: 'Owns environments; its members act on them through tokens.',
+  fields: (t) => ({
+    name: t.exposeString('name', { description: 'Its name.' }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was created.' }),
+  }),
+});
+
 const ViewerRef = builder.objectRef<Caller>('Viewer').implement({
   description: 'Who calls, and what it may do.',
   fields: (t) => ({
@@ -59,6 +67,11 @@ const ViewerRef = builder.objectRef<Caller>('Viewer').implement({
       resolve: (caller) => [...caller.scopes],
     }),
     operator: t.exposeBoolean('operator', { description: 'Whether it speaks for the support side.' }),
+    organization: t.field({
+      type: OrganizationRef,
+      description: 'Whose environments it acts on.',
+      resolve: (caller, _args, { control: room }) => loaded(organizationOf(room, caller)),
+    }),
     token: t.field({
       type: TokenRef,
       description: 'The token that is used.',

@@ -18,6 +18,7 @@ export interface EventData {
   VARIABLES_CHANGED: { readonly set: readonly string[]; readonly unset: readonly string[] };
   JOB_STOP_REQUESTED: Record<never, never>;
   JOB_START_REQUESTED: Record<never, never>;
+  TASK_REQUESTED: Record<never, never>;
   WORKERS_CHANGED: { readonly target: string; readonly count: number };
   CODE_PUSHED: { readonly commit: string; readonly subject: string };
   RELEASE_CREATED: { readonly releaseId: string; readonly commit: string };
@@ -55,6 +56,7 @@ export const eventTypes = [
   'VARIABLES_CHANGED',
   'JOB_STOP_REQUESTED',
   'JOB_START_REQUESTED',
+  'TASK_REQUESTED',
   'WORKERS_CHANGED',
   'CODE_PUSHED',
   'RELEASE_CREATED',

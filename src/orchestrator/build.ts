@@ -131,7 +131,12 @@ async function makeRelease(
       dockerfile: source.dockerfileName,
       buildArgs: {},
     };
-    const imageId = await deps.runtime.buildImage(source.context, options, (line) => log.line(line), signal);
+    const imageId = await deps.runtime.buildImage(
+      source.context,
+      options,
+      (line) => tellLine(log, line),
+      signal,
+    );
     const { subject } = await repositories.commit(job.serviceId, sha);
     const commands = Object.fromEntries(source.procfile ?? []);
     return {
@@ -147,6 +152,13 @@ async function makeRelease(
       throw new BuildFailed(`It took longer than the ${settings.buildSeconds} s that a build may take.`);
     throw error;
   }
+}
+
+/** The engine's own bookkeeping between the steps tells a person nothing. */
+const bookkeeping = /^(?: ---> (?:Running in )?[0-9a-f]{12}$|Removing intermediate container )/;
+
+function tellLine(log: BuildLog, line: string): void {
+  if (!bookkeeping.test(line)) log.line(line);
 }
 
 async function obtainBase(
