@@ -7,7 +7,7 @@ export const edgeLimits = {
   /** How long a client may take nothing of what is sent to it. */
   sendMs: 30_000,
   /** Between the announcement of a socket's closing and its end by force. */
-  closeMs: 1_000,
+  closeMs: 500,
   /** In which a fresh socket must name its token. */
   initMs: 3_000,
   pingMs: 12_000,

@@ -10,6 +10,7 @@ import type { Mask } from '../graphql/masking.ts';
 import type { Caller } from '../model/callers.ts';
 import { makeDocumentCache } from './document-cache.ts';
 import { type StreamContext, useEventStream } from './event-stream.ts';
+import { useReferenceExecution } from './execution.ts';
 import type { EdgeLimits } from './limits.ts';
 import { type Operation, useSubscriptions } from './subscriptions.ts';
 
@@ -50,6 +51,7 @@ export function makePipeline({ control, schema, tokens, mask, limits }: Pipeline
       errorCache: { get: () => undefined, set: () => undefined },
     },
     plugins: [
+      useReferenceExecution(),
       useDocumentLimits(),
       useReadableParameters(),
       useSubscriptions(limits),

@@ -83,11 +83,10 @@ export async function serve(options: ServeOptions): Promise<Served> {
     url: `http://${printableHost(options.host)}:${port}`,
     close: async () => {
       const closed = new Promise((resolve) => server.close(resolve));
+      const timer = setTimeout(() => server.closeAllConnections(), closeMs);
       for (const ending of open) ending.abort('CLOSING' satisfies Ending);
-      await sockets.close();
-      const timer = setTimeout(() => server.closeAllConnections(), closeMs - limits.closeMs);
       server.closeIdleConnections();
-      await closed;
+      await Promise.all([closed, sockets.close()]);
       clearTimeout(timer);
       tokens.close();
     },

@@ -76,7 +76,7 @@ function untilEnded<T>(
         const result = await orAborted(iterator.next(), signal);
         return result === undefined || result.done === true ? end(result === undefined) : result;
       } catch (error) {
-        endCut();
+        end(false);
         throw error;
       }
     },

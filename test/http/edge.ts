@@ -135,11 +135,14 @@ export async function connect(
   const send = (message: object) => socket.send(JSON.stringify(message));
   const message: TestSocket['message'] = (fits) =>
     new Promise((resolve) => {
+      let looked = 0;
       const look = () => {
-        const found = messages.find(fits);
-        if (found === undefined) return;
-        waiting.delete(look);
-        resolve(found);
+        for (; looked < messages.length; looked++) {
+          const found = messages[looked];
+          if (found === undefined || !fits(found)) continue;
+          waiting.delete(look);
+          return resolve(found);
+        }
       };
       waiting.add(look);
       look();

@@ -183,6 +183,19 @@ describe('forms of a request', () => {
     expect((await fetch(`${edge.server.url}/graphql`, { method: 'PUT' })).status).toBe(405);
   });
 
+  test('variables of the wrong type are told by name and place', async () => {
+    const mutation = 'mutation Make($input: CreateTokenInput!) { createToken(input: $input) { __typename } }';
+    const { status, body } = await ask(edge, mutation, {
+      token: edge.token.secret,
+      variables: { input: { name: 5, scopes: ['NONE'] } },
+    });
+    expect(status).toBe(200);
+    const told = JSON.stringify(body.errors);
+    expect(told).toMatch(/\$input/);
+    expect(told).toContain('at .scopes[0]');
+    expect(codeOf(body)).toBe('BAD_USER_INPUT');
+  });
+
   test('a subscription without a stream to answer it is told which to ask for', async () => {
     const { status, body } = await ask(edge, 'subscription { environment(id: "x") { id } }', {
       token: edge.token.secret,
