@@ -77,7 +77,8 @@ export function runTask(control: Control, caller: Caller, input: RunTaskInput): 
     if (spec === null || image === null)
       throw new Conflict(`${service.label} runs no release yet. Push code first.`, ['input', 'serviceId']);
     const command = checkCommand(input.command);
-    const at = { environmentId, serviceId: service.id, redeployId, releaseId: service.releaseId };
+    const releaseId = spec.image.kind === 'RELEASE' ? spec.image.releaseId : null;
+    const at = { environmentId, serviceId: service.id, redeployId, releaseId };
     const row = {
       id: newId(),
       ...at,

@@ -11,6 +11,8 @@ import type { Context } from './context.ts';
 export const costLimit = 20_000;
 export const depthLimit = 12;
 
+const within = { field: 0, multiplier: 1 };
+
 export const builder = new SchemaBuilder<{
   Context: Context;
   DefaultFieldNullability: false;
@@ -42,8 +44,13 @@ export const builder = new SchemaBuilder<{
         'Objects by their ids, in the order asked; null for each that the caller may not see. At most 100.',
       authScopes: { may: 'READ' },
     },
-    nodesOnConnection: { description: 'The items themselves, without their cursors.' },
-    edgesFieldOptions: { nullable: false, description: 'The items with their cursors, in order.' },
+    // The connection's own field is what costs, times its page; these two lists are that page.
+    nodesOnConnection: { complexity: within, description: 'The items themselves, without their cursors.' },
+    edgesFieldOptions: {
+      nullable: false,
+      complexity: within,
+      description: 'The items with their cursors, in order.',
+    },
     nodeFieldOptions: { nullable: false, description: 'The item.' },
     cursorFieldOptions: { description: 'Its place in the list; give it as `after` or `before`.' },
     nodeTypeOptions: { description: 'Anything with a global id.' },

@@ -46,14 +46,24 @@ function key(
 export function toConnection<T>(rows: readonly T[], request: PageRequest, keyOf: (row: T) => string) {
   const more = rows.length >= request.limit;
   const shown = request.backward ? rows.slice(more ? 1 : 0) : rows.slice(0, request.limit - 1);
-  const edges = shown.map((node) => ({ node, cursor: Buffer.from(keyOf(node)).toString('base64url') }));
+  // Cursors are made when they are asked for: most clients ask for the nodes alone.
+  const edges = shown.map((node) => ({
+    node,
+    get cursor() {
+      return Buffer.from(keyOf(node)).toString('base64url');
+    },
+  }));
   return {
     edges,
     pageInfo: {
       hasNextPage: request.backward ? request.before !== undefined : more,
       hasPreviousPage: request.backward ? more : request.after !== undefined,
-      startCursor: edges[0]?.cursor ?? null,
-      endCursor: edges.at(-1)?.cursor ?? null,
+      get startCursor() {
+        return edges[0]?.cursor ?? null;
+      },
+      get endCursor() {
+        return edges.at(-1)?.cursor ?? null;
+      },
     },
   };
 }

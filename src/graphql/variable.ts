@@ -1,6 +1,7 @@
 // Variables: listed by digest; the value is a field of its own with a right of its own.
 
 import { GraphQLError } from 'graphql';
+import type { VariableRow } from '../control/loading.ts';
 import * as control from '../control/variables.ts';
 import { isId } from '../ids.ts';
 import { may } from '../model/callers.ts';
@@ -10,6 +11,11 @@ import { callerOf, loaded, mutation, type Payload } from './mutation.ts';
 import { ActorRef } from './redeploy.ts';
 import { ServiceRef, VariableRef } from './refs.ts';
 import { VariableInput } from './service-inputs.ts';
+
+/** Variables have no id of their own: their service and their name are one. */
+export function variableId(row: VariableRow): string {
+  return `${row.serviceId}/${row.name}`;
+}
 
 const VariableSourceEnum = builder.enumType('VariableSource', {
   description: 'Who set a variable.',
@@ -21,7 +27,7 @@ const VariableSourceEnum = builder.enumType('VariableSource', {
 
 builder.node(VariableRef, {
   description: 'A variable of a service. In every job besides: BERTH_JOB_ID, and PROCFILE_TARGET in workers.',
-  id: { resolve: (row) => `${row.serviceId}/${row.name}`, description: 'Global id.' },
+  id: { resolve: variableId, description: 'Global id.' },
   loadManyWithoutCache: (ids, { loaders }) =>
     Promise.all(
       ids.map(async (id) => {

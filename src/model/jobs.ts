@@ -78,3 +78,8 @@ export function networkName(environmentId: string): string {
 export function volumeName(serviceId: string): string {
   return `berth-data-${serviceId}`;
 }
+
+/** The tag that keeps a release's image: of its own, so that equal images of two services don't go together. */
+export function releaseTag(serviceId: string, commit: string): string {
+  return `berth-release/${serviceId}:${commit}`;
+}

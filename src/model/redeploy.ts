@@ -40,6 +40,8 @@ export const redeployLimits = {
   restoreSeconds: 10,
 } as const;
 
+export const replacedByRedeploy = 'Replaced by a redeploy';
+
 export interface RedeployView {
   readonly id: string;
   readonly state: 'QUEUED' | 'RUNNING';
@@ -113,7 +115,7 @@ export function nextSteps(situation: RedeploySituation): RedeployStep[] {
 
 function stepsToStopOld({ redeploy, jobs, workers }: RedeploySituation): RedeployStep[] {
   const old = jobs.filter((job) => isAlive(job) && job.redeployId !== redeploy.id);
-  if (old.length > 0) return old.map((job) => stop(job, 'Replaced by a redeploy'));
+  if (old.length > 0) return old.map((job) => stop(job, replacedByRedeploy));
   return [{ do: 'ENTER_START_NEW', wanted: wantedJobs(redeploy.spec, workers) }];
 }
 
@@ -136,19 +138,25 @@ function stepsToUndo(situation: RedeploySituation): RedeployStep[] {
   // Past the time for undoing it ends whatever is left; what still stands is put right afterwards by steady.ts.
   const late = now.getTime() >= redeploy.deadlineAt.getTime() + redeployLimits.restoreSeconds * 1000;
   if (late) return [{ do: 'END', state: canceled ? 'CANCELED' : 'FAILED' }];
-  const failedNew = jobs.filter((job) => isAlive(job) && job.redeployId === redeploy.id);
-  if (failedNew.length > 0) return failedNew.map((job) => stop(job, 'Its redeploy failed'));
   const { lastGood } = redeploy;
+  // Its own jobs, and whatever a redeploy that it superseded had left.
+  const failedNew = jobs.filter((job) => isAlive(job) && job.redeployId !== lastGood?.redeployId);
+  if (failedNew.length > 0) return failedNew.map((job) => stop(job, 'Its redeploy failed'));
   const stoppedOld = redeploy.phases.some(({ phase }) => phase === 'STOP_OLD');
   if (!stoppedOld) return [{ do: 'END', state: canceled ? 'CANCELED' : 'FAILED' }];
   if (lastGood === null || !(redeploy.spec.rollBack || canceled))
     return [{ do: 'END', state: canceled ? 'CANCELED' : 'FAILED' }];
+  const leaving = jobs.filter((job) => keptOld(job, lastGood.redeployId) && isLeaving(job));
+  if (lastGood.spec.volume && leaving.length > 0) return leaving.map((job) => stop(job, replacedByRedeploy));
   if (redeploy.phases.at(-1)?.phase !== 'RESTORE')
     return [{ do: 'ENTER_RESTORE', wanted: missingJobs(lastGood, jobs, workers) }];
   const restored = jobs.filter((job) => job.restoredBy === redeploy.id || keptOld(job, lastGood.redeployId));
   if (failureAmong(restored, situation) !== undefined) return [{ do: 'END', state: 'FAILED' }];
   const steps = stepsToHealthy(restored, situation);
-  return steps.length > 0 ? steps : [{ do: 'END', state: canceled ? 'CANCELED' : 'ROLLED_BACK' }];
+  if (steps.length > 0) return steps;
+  // An old job that was kept may have been stopped on request since.
+  const whole = !missingJobs(lastGood, jobs, workers).some(({ type }) => type === 'DEPLOY');
+  return [{ do: 'END', state: canceled ? 'CANCELED' : whole ? 'ROLLED_BACK' : 'FAILED' }];
 }
 
 /** An old job that hadn't been stopped yet when the redeploy failed in the midst of stopping. */
@@ -156,10 +164,14 @@ function keptOld(job: JobView, lastGoodId: string): boolean {
   return isAlive(job) && job.redeployId === lastGoodId;
 }
 
+function isLeaving(job: JobView): boolean {
+  return job.stopRequested || job.state === 'STOPPING';
+}
+
 function stepsToHealthy(jobs: readonly JobView[], { healthySeconds }: RedeploySituation): RedeployStep[] {
   return jobs.flatMap((job): RedeployStep[] => {
     if (job.stopRequested && isAlive(job)) return [stop(job, 'Stopped on request')];
-    if (job.state === 'STOPPING') return [stop(job, 'Replaced by a redeploy')];
+    if (job.state === 'STOPPING') return [stop(job, replacedByRedeploy)];
     if (job.state === 'SCHEDULED' || job.state === 'STARTING') return [{ do: 'START_JOB', jobId: job.id }];
     if (job.state === 'RUNNING' && job.health !== 'HEALTHY')
       return [{ do: 'VERIFY_JOB', jobId: job.id, until: healthyBy(job, healthySeconds) }];
@@ -169,7 +181,8 @@ function stepsToHealthy(jobs: readonly JobView[], { healthySeconds }: RedeploySi
 
 function failureAmong(jobs: readonly JobView[], situation: RedeploySituation): FailReason | undefined {
   for (const job of jobs) {
-    if (!isAlive(job) && job.state !== 'STOPPED') return { kind: 'JOB_ENDED', jobId: job.id };
+    // One stopped on request counts too: what was never seen healthy must not become the last good spec.
+    if (!isAlive(job)) return { kind: 'JOB_ENDED', jobId: job.id };
     const waiting = job.state === 'RUNNING' && job.health !== 'HEALTHY';
     if (waiting && situation.now >= healthyBy(job, situation.healthySeconds))
       return { kind: 'NOT_HEALTHY', jobId: job.id };
@@ -189,6 +202,10 @@ export function wantedJobs(spec: Spec, workers: Readonly<Record<string, number>>
   return [deploy, ...targets].filter(({ count }) => count > 0);
 }
 
+export function countOf(wanted: readonly WantedJobs[]): number {
+  return wanted.reduce((sum, { count }) => sum + count, 0);
+}
+
 function missingJobs(
   lastGood: { readonly redeployId: string; readonly spec: Spec },
   jobs: readonly JobView[],
@@ -199,7 +216,7 @@ function missingJobs(
       const there = jobs.filter(
         (job) =>
           keptOld(job, lastGood.redeployId) &&
-          job.state !== 'STOPPING' &&
+          !isLeaving(job) &&
           job.type === wanted.type &&
           job.target === wanted.target,
       );

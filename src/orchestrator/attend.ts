@@ -63,15 +63,18 @@ function decide({ deps }: Hold, situation: Situation): { steps: Step[]; waitUnti
   const { redeploy, service, jobs } = situation;
   const now = new Date();
   const { healthySeconds } = deps.settings;
-  const cleaning = jobs
-    .filter((job) => !isAlive(job) && !job.cleaned)
-    .map((job): Step => ({ do: 'CLEAN_JOB', jobId: job.id }));
   const deleting = service.deletionRequestedAt !== null;
   const main: Step[] =
     redeploy !== undefined && !deleting
       ? nextSteps(redeploySituation(situation, redeploy, healthySeconds, now))
       : steadySteps(steadySituation(situation, healthySeconds, now));
-  // What is to be cleared away must be clean first.
+  // Ended jobs' containers are cleared away when nothing is in a hurry; before all of the service goes, they must be.
+  const unhurried = main.every(
+    ({ do: step }) => step === 'VERIFY_JOB' || step === 'WAIT' || step === 'CLEAR_AWAY',
+  );
+  const cleaning = (unhurried ? jobs : [])
+    .filter((job) => !isAlive(job) && !job.cleaned)
+    .map((job): Step => ({ do: 'CLEAN_JOB', jobId: job.id }));
   const wanted = main.filter((step) => !(step.do === 'CLEAR_AWAY' && cleaning.length > 0));
   const waits = wanted.flatMap((step) => (step.do === 'WAIT' ? [step.until.getTime()] : []));
   const waitUntil = waits.length === 0 ? undefined : new Date(Math.min(...waits));

@@ -4,6 +4,7 @@ import { prepareContext } from '../build/context.ts';
 import type { Repositories } from '../build/git.ts';
 import { Refusal } from '../errors.ts';
 import { newId } from '../ids.ts';
+import { releaseTag } from '../model/jobs.ts';
 import { holdBuild } from '../postgres/build-hold.ts';
 import { change } from '../postgres/change.ts';
 import { type JobRow, listOpenBuilds, updateJob } from '../postgres/jobs.ts';
@@ -124,7 +125,7 @@ async function makeRelease(
     });
     log.line(`Building commit ${sha.slice(0, 12)} as ${source.language}.`);
     const options = {
-      tag: `berth-release/${job.serviceId}:${sha}`,
+      tag: releaseTag(job.serviceId, sha),
       labels: { [label.installation]: installation.id, [label.service]: job.serviceId },
       memoryBytes: settings.buildMemoryMiB * mebibyte,
       cpuMillis: 2_000,

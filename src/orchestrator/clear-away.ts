@@ -1,5 +1,6 @@
 // The end of a deleted service whose jobs are gone: its code, releases' images and secrets go; its volume waits.
 
+import { releaseTag } from '../model/jobs.ts';
 import { listReleasesBeyond } from '../postgres/redeploys.ts';
 import { updateService } from '../postgres/services.ts';
 import { deleteSecretsOf } from '../postgres/variables.ts';
@@ -12,7 +13,7 @@ export function clearAway(hold: Hold, { service }: Situation): Promise<void> {
   const effect = async () => {
     await deps.forgetService(serviceId);
     for (const release of await listReleasesBeyond(deps.store.db, serviceId, 0))
-      await deps.runtime.removeImage(release.imageId);
+      await deps.runtime.removeImage(releaseTag(serviceId, release.commit));
   };
   return perform(hold, 'CLEAR_AWAY', effect, async (change) => {
     await deleteSecretsOf(change.tx, serviceId);

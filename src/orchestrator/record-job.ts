@@ -60,7 +60,7 @@ export interface NewJob {
   readonly target: string | null;
 }
 
-/** Rows for jobs that will run a redeploy's spec, told of as SCHEDULED. */
+/** Rows for jobs that run a redeploy's spec and are started at once: told of as scheduled and as starting. */
 export async function scheduleJobs(
   change: Change,
   service: ServiceRow,
@@ -69,13 +69,10 @@ export async function scheduleJobs(
 ): Promise<void> {
   const { environmentId, id: serviceId } = service;
   const releaseId = of.spec?.image.kind === 'RELEASE' ? of.spec.image.releaseId : null;
-  const rows = fresh.map((job) => ({
-    ...job,
-    ...of,
-    environmentId,
-    serviceId,
-    releaseId,
-    state: 'SCHEDULED' as const,
-  }));
-  for (const row of await insertJobs(change.tx, rows)) tellJob(change, service.label, row);
+  const state = 'STARTING' as const;
+  const rows = fresh.map((job) => ({ ...job, ...of, environmentId, serviceId, releaseId, state }));
+  for (const row of await insertJobs(change.tx, rows)) {
+    tellJob(change, service.label, { ...row, state: 'SCHEDULED' });
+    tellJob(change, service.label, row);
+  }
 }

@@ -2,7 +2,13 @@
 // goes wrong stands in redeploy-failure.ts.
 import { newId } from '../ids.ts';
 import { networkName, volumeName } from '../model/jobs.ts';
-import type { EndState, Phase, PhaseName, WantedJobs } from '../model/redeploy.ts';
+import {
+  type EndState,
+  type Phase,
+  type PhaseName,
+  replacedByRedeploy,
+  type WantedJobs,
+} from '../model/redeploy.ts';
 import type { Change } from '../postgres/change.ts';
 import { type RedeployRow, updateRedeploy } from '../postgres/redeploys.ts';
 import { updateService } from '../postgres/services.ts';
@@ -12,6 +18,7 @@ import { progressReporter } from './image-progress.ts';
 import { type NewJob, scheduleJobs } from './record-job.ts';
 import { recordImageUnavailable } from './redeploy-failure.ts';
 import type { Situation } from './situation.ts';
+import { recordStopping } from './stop-job.ts';
 
 export function beginRedeploy(hold: Hold, redeploy: RedeployRow): Promise<void> {
   return perform(hold, 'BEGIN', nothing, async (change) => {
@@ -48,7 +55,11 @@ export function obtainImage(hold: Hold, situation: Situation, redeploy: Redeploy
       running === 0
         ? 'No old jobs run.'
         : `Stopping ${running} running ${running === 1 ? 'job' : 'jobs'}. The service is down until the new ones are healthy.`;
-    await enterPhase(change, redeploy, 'STOP_OLD', message, { imageId: found.imageId });
+    const entered = await enterPhase(change, redeploy, 'STOP_OLD', message, { imageId: found.imageId });
+    if (entered === undefined) return;
+    for (const job of situation.jobs)
+      if (job.state === 'RUNNING' && job.type !== 'TASK')
+        await recordStopping(change, situation, job, replacedByRedeploy);
   });
 }
 

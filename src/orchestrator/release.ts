@@ -1,5 +1,6 @@
 // What a good build leaves: its job finished, a release, and one redeploy, in one transaction. Then older releases than
 // the kept ones go.
+import { releaseTag } from '../model/jobs.ts';
 import { change } from '../postgres/change.ts';
 import type { JobRow } from '../postgres/jobs.ts';
 import { deleteReleases, insertRelease, listReleasesBeyond, type ReleaseRow } from '../postgres/redeploys.ts';
@@ -54,8 +55,8 @@ async function dropOldReleases(deps: Deps, serviceId: string): Promise<void> {
   const { db } = deps.store;
   const beyond = await listReleasesBeyond(db, serviceId, deps.settings.keptReleases);
   const dropped = await deleteReleases(db, serviceId, beyond);
-  for (const { imageId } of dropped)
-    await deps.runtime.removeImage(imageId).catch((error: unknown) => {
-      deps.logger.warn({ err: error, imageId }, "an old release's image stays on the engine");
+  for (const { commit } of dropped)
+    await deps.runtime.removeImage(releaseTag(serviceId, commit)).catch((error: unknown) => {
+      deps.logger.warn({ err: error, serviceId, commit }, "an old release's image stays on the engine");
     });
 }

@@ -2,6 +2,7 @@
 import { containerName } from '../model/jobs.ts';
 import { stopGraceSeconds } from '../model/service-types/code.ts';
 import { findEngineKind } from '../model/service-types/index.ts';
+import type { Change } from '../postgres/change.ts';
 import type { JobRow } from '../postgres/jobs.ts';
 import { ForeignObject } from '../runtime/runtime.ts';
 import { type Hold, nothing, perform, write } from './deps.ts';
@@ -9,8 +10,8 @@ import { recordMove } from './record-job.ts';
 import type { Situation } from './situation.ts';
 
 export async function stopJob(hold: Hold, situation: Situation, job: JobRow, reason: string): Promise<void> {
-  const { service, redeploy } = situation;
-  const replacedBy = redeploy !== undefined && redeploy.id !== job.redeployId ? redeploy.id : null;
+  const { service } = situation;
+  const replacedBy = replacementOf(situation, job);
   const { label } = service;
   if (job.state === 'SCHEDULED')
     return perform(hold, 'STOP_JOB', nothing, async (change) => {
@@ -19,15 +20,27 @@ export async function stopJob(hold: Hold, situation: Situation, job: JobRow, rea
         replacedBy,
       });
     });
-  if (job.state !== 'STOPPING')
-    await write(hold, async (change) => {
-      await recordMove(change, label, job, 'STOPPING', { reason: `${reason}.`, replacedBy });
-    });
+  if (job.state !== 'STOPPING') await write(hold, (change) => recordStopping(change, situation, job, reason));
   const grace = findEngineKind(service.runtime)?.stopGraceSeconds ?? stopGraceSeconds;
   const effect = () => stopContainer(hold, job, grace);
   await perform(hold, 'STOP_JOB', effect, async (change, ended) => {
     await recordMove(change, label, job, 'STOPPED', { exitCode: ended?.exitCode ?? null });
   });
+}
+
+/** Told before anything is sent to the container. */
+export async function recordStopping(
+  change: Change,
+  situation: Situation,
+  job: JobRow,
+  reason: string,
+): Promise<void> {
+  const replacedBy = replacementOf(situation, job);
+  await recordMove(change, situation.service.label, job, 'STOPPING', { reason: `${reason}.`, replacedBy });
+}
+
+function replacementOf({ redeploy }: Situation, job: JobRow): string | null {
+  return redeploy !== undefined && redeploy.id !== job.redeployId ? redeploy.id : null;
 }
 
 async function stopContainer({ deps }: Hold, job: JobRow, grace: number) {

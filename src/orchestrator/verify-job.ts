@@ -9,7 +9,9 @@ import { lookAt, observeJob } from './observe.ts';
 import { tellJob } from './record-job.ts';
 import type { Situation } from './situation.ts';
 
-const probeEveryMs = 25;
+/** Most servers listen a few milliseconds after their start; the first looks come quickly. */
+const probeEveryMs = [4, 8, 12, 20];
+const laterProbesMs = 25;
 const lookEveryMs = 400;
 /** Attempts and output are written down this often while a job isn't healthy. */
 const noteEveryMs = 5_000;
@@ -61,7 +63,7 @@ async function watch(hold: Hold, job: JobRow, target: ProbeTarget, patienceMs: n
       address = container.address ?? null;
       lookedAt = performance.now();
     }
-    await sleep(probeEveryMs, undefined, { signal: hold.signal });
+    await sleep(probeEveryMs[attempts - 1] ?? laterProbesMs, undefined, { signal: hold.signal });
   }
 }
 

@@ -121,7 +121,7 @@ export async function listReleasesBeyond(
     .offset(keep);
 }
 
-/** Removes those that neither run nor are being deployed; answers with the removed ones whose image nothing else uses. */
+/** Removes those that neither run nor are being deployed; answers with the removed ones. */
 export async function deleteReleases(
   db: Database,
   serviceId: string,
@@ -134,7 +134,7 @@ export async function deleteReleases(
     union select ${services.releaseId}::text from ${services} where ${services.id} = ${serviceId}
     union select ${redeploys.spec} -> 'image' ->> 'releaseId' from ${redeploys}
       where ${redeploys.serviceId} = ${serviceId} and ${isOpen})`;
-  const gone = await db
+  return db
     .delete(releases)
     .where(
       and(
@@ -143,12 +143,6 @@ export async function deleteReleases(
       ),
     )
     .returning();
-  const kept = await db
-    .select({ imageId: releases.imageId })
-    .from(releases)
-    .where(eq(releases.serviceId, serviceId));
-  const images = new Set(kept.map((row) => row.imageId));
-  return gone.filter((row) => !images.has(row.imageId));
 }
 
 /** The redeploy that the release of a build caused. */

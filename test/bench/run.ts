@@ -1,0 +1,18 @@
+// `npm run bench`: every benchmark, each a ratio against a named peer measured in the same run. Asserts nothing.
+import { benchNestedRead } from './nested-read.ts';
+import { benchRedeploy } from './redeploy.ts';
+import { openBench } from './support.ts';
+
+const say = (line: string) => console.log(line);
+const only = process.argv[2];
+
+if (only === undefined || only === 'nested-read') await benchNestedRead(say);
+if (only === undefined || only === 'redeploy') {
+  const world = await openBench();
+  try {
+    await benchRedeploy(world, say);
+  } finally {
+    await world.close();
+  }
+}
+process.exit(0);
