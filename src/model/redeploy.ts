@@ -147,7 +147,9 @@ function stepsToUndo(situation: RedeploySituation): RedeployStep[] {
   if (lastGood === null || !(redeploy.spec.rollBack || canceled))
     return [{ do: 'END', state: canceled ? 'CANCELED' : 'FAILED' }];
   const leaving = jobs.filter((job) => keptOld(job, lastGood.redeployId) && isLeaving(job));
-  if (lastGood.spec.volume && leaving.length > 0) return leaving.map((job) => stop(job, replacedByRedeploy));
+  // A volume has one writer; elsewhere no more may live at once than old, new and one.
+  const most = lastGood.spec.volume ? 0 : countOf(wantedJobs(lastGood.spec, workers)) + 1;
+  if (leaving.length > most) return leaving.map((job) => stop(job, replacedByRedeploy));
   if (redeploy.phases.at(-1)?.phase !== 'RESTORE')
     return [{ do: 'ENTER_RESTORE', wanted: missingJobs(lastGood, jobs, workers) }];
   const restored = jobs.filter((job) => job.restoredBy === redeploy.id || keptOld(job, lastGood.redeployId));

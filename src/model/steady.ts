@@ -1,7 +1,7 @@
 // What a service needs while no redeploy is open: dead jobs replaced with back-off, workers as many as asked for, jobs
 // that don't belong stopped, one-off tasks started. Pure, like redeploy.ts, and by the same steps.
 import { hasEnded, isAlive, type JobView } from './jobs.ts';
-import { healthyBy, type WantedJobs, wantedJobs } from './redeploy.ts';
+import { countOf, healthyBy, type WantedJobs, wantedJobs } from './redeploy.ts';
 import type { Spec } from './spec.ts';
 
 /** Deaths are counted within this window; so many for each wanted job are mended, one more and the service is failing. */
@@ -43,11 +43,29 @@ export function steadySteps(situation: SteadySituation): SteadyStep[] {
   const slots = wanted.map((slot) => ({ slot, jobs: kept.filter((job) => fits(job, slot, running)) }));
   const placed = new Set(slots.flatMap((each) => each.jobs));
   const strays = kept.filter((job) => !placed.has(job));
-  return [
-    ...oneOff,
+  const steps = [
     ...strays.map((job) => stop(job, 'No longer wanted')),
     ...slots.flatMap((each) => stepsForSlot(each.slot, each.jobs, situation)),
   ];
+  const most = 2 * countOf(wanted) + 1;
+  return [...oneOff, ...(running.spec.volume ? oneAtATime(steps) : within(most - kept.length, steps))];
+}
+
+/** A volume has one writer: nothing is started while anything is still to stop. */
+function oneAtATime(steps: readonly SteadyStep[]): SteadyStep[] {
+  const stopping = steps.some((step) => step.do === 'STOP_JOB');
+  return steps.filter((step) => !(stopping && (step.do === 'START_JOB' || step.do === 'REPLACE')));
+}
+
+/** However slowly the old ones stop, no more new jobs than there is room for. */
+function within(room: number, steps: readonly SteadyStep[]): SteadyStep[] {
+  let left = Math.max(0, room);
+  return steps.flatMap((step): SteadyStep[] => {
+    if (step.do !== 'REPLACE') return [step];
+    const count = Math.min(left, step.wanted.count);
+    left -= count;
+    return count === 0 ? [] : [{ do: 'REPLACE', wanted: { ...step.wanted, count } }];
+  });
 }
 
 function fits(job: JobView, slot: WantedJobs, running: { readonly redeployId: string }): boolean {
