@@ -31,7 +31,7 @@ export async function recordImageUnavailable(
 
 async function recordCause(change: Change, redeploy: RedeployRow, cause: FailureCause): Promise<void> {
   const phases = closePhase(undefined, redeploy, redeploy.phases, false);
-  const updated = await updateRedeploy(change.tx, redeploy.id, { cause, phases });
+  const updated = await updateRedeploy(change.tx, redeploy.id, { cause, phases }, redeploy);
   if (updated !== undefined) closePhase(change, redeploy, redeploy.phases, false);
 }
 

@@ -115,9 +115,11 @@ export function endRedeploy(
 ): Promise<void> {
   return perform(hold, 'END', nothing, async (change) => {
     const succeeded = state === 'SUCCEEDED' || state === 'ROLLED_BACK';
-    const phases = closePhase(change, redeploy, redeploy.phases, succeeded);
-    const ended = await updateRedeploy(change.tx, redeploy.id, { state, phases, endedAt: new Date() });
+    const phases = closePhase(undefined, redeploy, redeploy.phases, succeeded);
+    const set = { state, phases, endedAt: new Date() };
+    const ended = await updateRedeploy(change.tx, redeploy.id, set, redeploy);
     if (ended === undefined) return;
+    closePhase(change, redeploy, redeploy.phases, succeeded);
     const { environmentId, id: serviceId, label } = service;
     if (state === 'SUCCEEDED') {
       const running = {
@@ -152,7 +154,7 @@ export function hasStoppedOld(redeploy: RedeployRow): boolean {
   return redeploy.phases.some(({ phase }) => phase === 'STOP_OLD');
 }
 
-/** Ends the phase that runs and begins the next; undefined when the redeploy has ended or is there already. */
+/** Ends the phase that runs and begins the next; undefined when the redeploy has ended or moved on since it was read. */
 export async function enterPhase(
   change: Change,
   redeploy: RedeployRow,
@@ -164,7 +166,7 @@ export async function enterPhase(
   const startedAt = new Date().toISOString();
   const next: Phase = { phase, state: 'RUNNING', startedAt, endedAt: null, message };
   const phases = [...closePhase(undefined, redeploy, redeploy.phases, redeploy.cause === null), next];
-  const updated = await updateRedeploy(change.tx, redeploy.id, { ...set, phases });
+  const updated = await updateRedeploy(change.tx, redeploy.id, { ...set, phases }, redeploy);
   if (updated === undefined) return undefined;
   closePhase(change, redeploy, redeploy.phases, redeploy.cause === null);
   const { environmentId, serviceId, id: redeployId } = redeploy;

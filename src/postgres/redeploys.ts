@@ -1,5 +1,5 @@
 // Rows of redeploys and releases.
-import { and, desc, eq, inArray, sql } from 'drizzle-orm';
+import { and, desc, eq, inArray, isNotNull, isNull, sql } from 'drizzle-orm';
 import { openStates } from '../model/redeploy.ts';
 import type { Database, Reader, Transaction } from './open.ts';
 import { type PageRequest, pagesByParent } from './pages.ts';
@@ -49,16 +49,26 @@ export async function findOpenRedeploys(
   return new Map(rows.map((row) => [row.serviceId, row]));
 }
 
-/** Changes an open redeploy; undefined when it has ended in the meantime (an end state is never left). */
+/**
+ * Changes an open redeploy; undefined when it has ended in the meantime (an end state is never left). With `seen`, also when
+ * it has moved on since it was read so: two steps decided from one reading must not both be its next.
+ */
 export async function updateRedeploy(
   tx: Transaction,
   id: string,
   set: Partial<typeof redeploys.$inferInsert>,
+  seen?: Pick<RedeployRow, 'phases' | 'cause'>,
 ): Promise<RedeployRow | undefined> {
+  const unmoved =
+    seen &&
+    and(
+      sql`jsonb_array_length(${redeploys.phases}) = ${seen.phases.length}`,
+      seen.cause === null ? isNull(redeploys.cause) : isNotNull(redeploys.cause),
+    );
   const [row] = await tx
     .update(redeploys)
     .set(set)
-    .where(and(eq(redeploys.id, id), isOpen))
+    .where(and(eq(redeploys.id, id), isOpen, unmoved))
     .returning();
   return row;
 }
