@@ -4,8 +4,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import { answer } from './answers.ts';
 
-const defaultQuery = `# Put a token into the Headers tab below: { "Authorization": "Bearer berth_…" }
-# Everything the API can do is described in the book icon on the left.
+const defaultQuery = `# Put your token behind "Bearer" in the Headers tab below.
+# The book icon on the left describes the whole API.
+# Ctrl-Enter runs the operation under the cursor.
 
 query Environments {
   environments(first: 20) {
@@ -18,7 +19,16 @@ query Environments {
   }
 }
 
-# Ctrl-Enter runs the operation under the cursor. Subscriptions stay open and show each change as it happens.
+# Everything that happens in an environment, live: give the id of one.
+subscription Watch($environmentId: ID!) {
+  environmentEvents(environmentId: $environmentId) {
+    __typename
+    ... on Event {
+      occurredAt
+      message
+    }
+  }
+}
 `;
 
 /** What the page needs: its inline script, editors' workers from blobs, and this server. */

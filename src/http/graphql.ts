@@ -120,5 +120,11 @@ async function respond(
   const result = await options.pipeline.handleNodeRequestAndResponse(request, response, carried);
   if (response.headersSent || response.destroyed) return;
   const body = Buffer.from(await result.arrayBuffer());
+  if (body.length === 0 && result.status >= 400)
+    return refuseGraphql(request, response, {
+      status: result.status,
+      code: 'BAD_REQUEST',
+      message: 'Answers are JSON: send Accept: application/json or application/graphql-response+json.',
+    });
   answer(request, response, result.status, body, Object.fromEntries(result.headers));
 }

@@ -37,9 +37,9 @@ export function makeIdentify(control: Control, guesses: Guesses): Identify {
   };
 }
 
-/** Undefined without the header; a header of another kind is a token that no one has. */
+/** Undefined without the header, or while nothing follows its `Bearer`; another kind of it is a token that no one has. */
 export function bearerToken(authorization: string | undefined): string | undefined {
-  if (authorization === undefined) return undefined;
+  if (authorization === undefined || /^(Bearer)? *$/i.test(authorization)) return undefined;
   return /^Bearer +([^\s]{1,200}) *$/i.exec(authorization)?.[1] ?? '';
 }
 

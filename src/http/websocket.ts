@@ -83,7 +83,10 @@ export function acceptSockets(options: SocketOptions): Sockets {
     upgrade: (request, socket, head) => {
       socket.on('error', () => socket.destroy());
       const refused = refuseUpgrade(request, allowedOrigins);
-      if (refused !== undefined) return void socket.end(refused);
+      if (refused !== undefined) {
+        socket.end(refused, () => socket.destroy());
+        return;
+      }
       server.handleUpgrade(request, socket, head, (accepted) => open(accepted, request));
     },
     close: async () => {
