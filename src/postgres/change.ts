@@ -5,7 +5,8 @@ import { sql } from 'drizzle-orm';
 import type { NewEvent, Position } from '../model/events.ts';
 import { type AuditEntry, writeAudit } from './audit.ts';
 import type { Nudges, Topic } from './nudges.ts';
-import { type Store, type Transaction, withDeadline } from './open.ts';
+import { isDeadlock, type Store, type Transaction, withDeadline } from './open.ts';
+import { storableJson } from './storable.ts';
 
 export interface Change {
   readonly tx: Transaction;
@@ -33,7 +34,7 @@ export async function change<T>(
   work: (change: Change) => Promise<T>,
 ): Promise<Changed<T>> {
   const topics = new Set<Topic>();
-  const committed = store.db.transaction(async (tx) => {
+  const committed = againAfterDeadlock(store, async (tx) => {
     const events: NewEvent[] = [];
     const entries: AuditEntry[] = [];
     const last: ((positions: ReadonlyMap<string, Position>) => Promise<void>)[] = [];
@@ -53,6 +54,17 @@ export async function change<T>(
   for (const environmentId of changed.positions.keys()) topics.add(`events:${environmentId}`);
   nudges.send(topics);
   return changed;
+}
+
+/** Two changes that took rows in different order: Postgres ends one of them, which then finds the way free. */
+async function againAfterDeadlock<T>(store: Store, work: (tx: Transaction) => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await store.db.transaction(work);
+    } catch (error) {
+      if (attempt === 3 || !isDeadlock(error)) throw error;
+    }
+  }
 }
 
 /** Last in the transaction: the counter's row is held from here to the commit. Streams in sorted order, against deadlock. */
@@ -83,7 +95,7 @@ async function append(tx: Transaction, environmentId: string, rows: readonly obj
       select ${environmentId}, counted.last_seq - ${rows.length} + item.ordinal, item.type, item.data, item.message,
         item.service_id, item.redeploy_id, item.job_id, clock_timestamp()
       from counted, rows from (
-        jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb)
+        jsonb_to_recordset(${storableJson(rows)}::text::jsonb)
           as (type text, data jsonb, message text, service_id uuid, redeploy_id uuid, job_id uuid)
       ) with ordinality as item(type, data, message, service_id, redeploy_id, job_id, ordinal)
     )

@@ -31,7 +31,7 @@ export async function lockEnvironment(tx: Transaction, id: string): Promise<Envi
     .select()
     .from(environments)
     .where(and(eq(environments.id, id), isNull(environments.deletedAt)))
-    .for('update');
+    .for('no key update');
   return row;
 }
 

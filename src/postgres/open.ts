@@ -79,6 +79,12 @@ export async function withDeadline<T>(store: Store, work: Promise<T>): Promise<T
   }
 }
 
+/** Of the error, or of what drizzle has wrapped into it. */
+export function isDeadlock(error: unknown): boolean {
+  if (error instanceof postgres.PostgresError) return error.code === '40P01';
+  return error instanceof Error && error.cause !== undefined && isDeadlock(error.cause);
+}
+
 const migrationLock = 7_226_001;
 
 /** Brings the schema up to date. Any number of starting replicas may call it at once: one does the work, the rest wait. */

@@ -132,7 +132,7 @@ export async function holdLease(tx: Transaction, replica: Replica, claim: Claim)
     .select({ id: services.id })
     .from(services)
     .where(isHeld(replica, claim))
-    .for('update');
+    .for('no key update');
   if (held === undefined)
     throw new LeaseLost(`the lease on service ${claim.serviceId} has passed to another`);
 }

@@ -39,7 +39,7 @@ export async function lockService(tx: Transaction, id: string): Promise<PlacedSe
     .from(services)
     .innerJoin(environments, eq(environments.id, services.environmentId))
     .where(and(eq(services.id, id), isNull(services.deletedAt)))
-    .for('update', { of: services });
+    .for('no key update', { of: services });
   return row;
 }
 

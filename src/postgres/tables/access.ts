@@ -1,7 +1,7 @@
 // Tokens, idempotency keys and the audit chain.
-import { bigint, boolean, index, jsonb, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
+import { bigint, boolean, index, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
 import type { Scope } from '../../model/callers.ts';
-import { moment } from './columns.ts';
+import { json, moment } from './columns.ts';
 import { organizations } from './organizations.ts';
 
 export const tokens = pgTable('tokens', {
@@ -31,7 +31,7 @@ export const idempotencyKeys = pgTable(
     key: text('key').notNull(),
     bodyDigest: text('body_digest').notNull(),
     /** What the first call answered: ids and cursor, never a secret. */
-    result: jsonb('result').$type<Record<string, string>>(),
+    result: json<Record<string, string>>('result'),
     createdAt: moment('created_at').notNull().defaultNow(),
   },
   (t) => [primaryKey({ columns: [t.tokenId, t.mutation, t.key] }), index('idempotency_age').on(t.createdAt)],

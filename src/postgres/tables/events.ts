@@ -1,7 +1,7 @@
 // The event log: one stream per environment with a gapless sequence, and the counter that gives it.
-import { bigint, index, jsonb, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
+import { bigint, index, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
 import type { EventData, EventType } from '../../model/events.ts';
-import { moment } from './columns.ts';
+import { json, moment } from './columns.ts';
 
 export const eventStreams = pgTable('event_streams', {
   environmentId: uuid('environment_id').primaryKey(),
@@ -18,7 +18,7 @@ export const events = pgTable(
     environmentId: uuid('environment_id').notNull(),
     seq: bigint('seq', { mode: 'number' }).notNull(),
     type: text('type').$type<EventType>().notNull(),
-    data: jsonb('data').$type<EventData[EventType]>().notNull(),
+    data: json<EventData[EventType]>('data').notNull(),
     message: text('message').notNull(),
     serviceId: uuid('service_id'),
     redeployId: uuid('redeploy_id'),

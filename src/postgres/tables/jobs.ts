@@ -1,9 +1,9 @@
 // Jobs, and the lines of output that are kept here: build logs whole, other jobs' last lines once their container is gone.
 import { sql } from 'drizzle-orm';
-import { bigint, boolean, index, integer, jsonb, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
+import { bigint, boolean, index, integer, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
 import type { JobHealth, JobState, JobType } from '../../model/jobs.ts';
 import type { Spec } from '../../model/spec.ts';
-import { moment } from './columns.ts';
+import { json, moment } from './columns.ts';
 import { environments } from './environments.ts';
 import { redeploys } from './redeploys.ts';
 import { services } from './services.ts';
@@ -27,14 +27,14 @@ export const jobs = pgTable(
     type: text('type').$type<JobType>().notNull(),
     target: text('target'),
     /** One-off jobs: the argument vector. */
-    command: jsonb('command').$type<string[]>(),
+    command: json<string[]>('command'),
     /** Builds: the pushed commit. */
     commit: text('commit'),
     /** Builds: who pushed. */
     requestedBy: text('requested_by'),
     state: text('state').$type<JobState>().notNull(),
     health: text('health').$type<JobHealth>(),
-    spec: jsonb('spec').$type<Spec>(),
+    spec: json<Spec>('spec'),
     image: text('image').notNull(),
     containerId: text('container_id'),
     address: text('address'),

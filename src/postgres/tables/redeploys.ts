@@ -1,11 +1,11 @@
 // Redeploys and releases. A redeploy keeps the spec it was asked with; an index holds the rule that a service has at
 // most one open redeploy.
 import { sql } from 'drizzle-orm';
-import { boolean, index, jsonb, pgTable, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
+import { boolean, index, pgTable, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
 import type { FailureCause } from '../../model/failures.ts';
 import type { Phase, RedeployReason, RedeployState } from '../../model/redeploy.ts';
 import type { RedeployStrategy, Spec, SpecChange } from '../../model/spec.ts';
-import { moment } from './columns.ts';
+import { json, moment } from './columns.ts';
 import { environments } from './environments.ts';
 import { services } from './services.ts';
 
@@ -20,7 +20,7 @@ export const releases = pgTable(
     subject: text('subject').notNull(),
     imageId: text('image_id').notNull(),
     language: text('language').notNull(),
-    commands: jsonb('commands').$type<Record<string, string>>().notNull(),
+    commands: json<Record<string, string>>('commands').notNull(),
     buildJobId: uuid('build_job_id').notNull(),
     createdAt: moment('created_at').notNull().defaultNow(),
   },
@@ -41,11 +41,11 @@ export const redeploys = pgTable(
     strategy: text('strategy').$type<RedeployStrategy>().notNull(),
     state: text('state').$type<RedeployState>().notNull(),
     note: text('note'),
-    spec: jsonb('spec').$type<Spec>().notNull(),
-    changes: jsonb('changes').$type<SpecChange[]>().notNull(),
-    phases: jsonb('phases').$type<Phase[]>().notNull().default([]),
+    spec: json<Spec>('spec').notNull(),
+    changes: json<SpecChange[]>('changes').notNull(),
+    phases: json<Phase[]>('phases').notNull().default([]),
     imageId: text('image_id'),
-    cause: jsonb('cause').$type<FailureCause>(),
+    cause: json<FailureCause>('cause'),
     cancelRequested: boolean('cancel_requested').notNull().default(false),
     requestedBy: text('requested_by').notNull(),
     requestedAt: moment('requested_at').notNull().defaultNow(),

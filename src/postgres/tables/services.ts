@@ -6,7 +6,6 @@ import {
   boolean,
   index,
   integer,
-  jsonb,
   pgTable,
   primaryKey,
   text,
@@ -15,7 +14,7 @@ import {
 } from 'drizzle-orm/pg-core';
 import type { ServiceType } from '../../model/service-types/index.ts';
 import type { RedeployStrategy, Size, Spec } from '../../model/spec.ts';
-import { moment } from './columns.ts';
+import { json, moment } from './columns.ts';
 import { environments } from './environments.ts';
 
 export const services = pgTable(
@@ -30,7 +29,7 @@ export const services = pgTable(
     version: text('version'),
     label: text('label').notNull(),
     dnsName: text('dns_name').notNull(),
-    size: jsonb('size').$type<Size>().notNull(),
+    size: json<Size>('size').notNull(),
     scale: integer('scale').notNull(),
     workerLimit: integer('worker_limit').notNull().default(0),
     redeployable: boolean('redeployable').notNull().default(true),
@@ -44,7 +43,7 @@ export const services = pgTable(
     failingSince: moment('failing_since'),
     budgetFrom: moment('budget_from'),
     runningRedeployId: uuid('running_redeploy_id'),
-    runningSpec: jsonb('running_spec').$type<Spec>(),
+    runningSpec: json<Spec>('running_spec'),
     runningImageId: text('running_image_id'),
     revision: integer('revision').notNull().default(1),
     createdAt: moment('created_at').notNull().defaultNow(),
