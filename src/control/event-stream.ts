@@ -8,6 +8,7 @@ import { type EventLog, positionOf, type StreamState } from '../postgres/event-l
 import { listRedeploysById } from '../postgres/redeploys.ts';
 import type { Control } from './control.ts';
 import { readCursor, writeCursor } from './cursors.ts';
+import { placeOf } from './visibility.ts';
 
 export type GapReason = 'RETENTION' | 'OTHER_STREAM' | 'LOG_RESTARTED' | 'LINES_CUT';
 
@@ -165,9 +166,9 @@ export async function redeploySelection(
 ): Promise<Subject> {
   const find = async () => (await listRedeploysById(control.store.db, [redeployId]))[0];
   const row = await find();
-  if (row === undefined) throw new NotFound('redeploy', ['redeployId']);
+  const place = row && (await placeOf(control, row.environmentId));
+  if (row === undefined || place === undefined) throw new NotFound('redeploy', ['redeployId']);
   const { environmentId } = row;
-  const place = { organizationId: control.installation.organizationId, environmentId };
   authorise(caller, 'READ', place, 'redeploy', ['redeployId']);
   return { environmentId, redeployId, ended: async () => (await find())?.endedAt !== null };
 }

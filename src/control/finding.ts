@@ -1,9 +1,8 @@
 // Finding by name: what a caller sees under a namespace and label.
-import type { Caller } from '../model/callers.ts';
+import { type Caller, sees } from '../model/callers.ts';
 import { type EnvironmentRow, findEnvironmentByNamespace } from '../postgres/environments.ts';
 import { findServiceByLabel, type ServiceRow } from '../postgres/services.ts';
 import type { Control } from './control.ts';
-import { visibleEnvironment } from './loading.ts';
 
 export async function findEnvironment(
   control: Control,
@@ -11,7 +10,7 @@ export async function findEnvironment(
   namespace: string,
 ): Promise<EnvironmentRow | undefined> {
   const row = await findEnvironmentByNamespace(control.store.db, namespace);
-  return row !== undefined && visibleEnvironment(control, caller, row.id) ? row : undefined;
+  return row !== undefined && sees(caller, { ...row, environmentId: row.id }) ? row : undefined;
 }
 
 export async function findService(
@@ -22,5 +21,6 @@ export async function findService(
 ): Promise<ServiceRow | undefined> {
   const placed = await findServiceByLabel(control.store.db, namespace, { label });
   if (placed === undefined) return undefined;
-  return visibleEnvironment(control, caller, placed.service.environmentId) ? placed.service : undefined;
+  const { service, organizationId } = placed;
+  return sees(caller, { organizationId, environmentId: service.environmentId }) ? service : undefined;
 }

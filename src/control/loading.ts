@@ -29,6 +29,7 @@ import { listServicesById, listWorkers, pageServices, type ServiceRow } from '..
 import { listTokensById, pageTokens, type TokenRow } from '../postgres/tokens.ts';
 import { listVariables, type VariableRow } from '../postgres/variables.ts';
 import type { Control } from './control.ts';
+import { visibleEnvironments } from './visibility.ts';
 
 export type {
   AuditRow,
@@ -47,28 +48,23 @@ export type {
 type Ids = readonly string[];
 type ById<T> = Promise<Map<string, T>>;
 
-export function visibleEnvironment(control: Control, caller: Caller | undefined, id: string): boolean {
-  if (caller === undefined) return false;
-  return sees(caller, { organizationId: control.installation.organizationId, environmentId: id });
-}
-
 export async function loadEnvironments(
   control: Control,
   caller: Caller | undefined,
   ids: Ids,
 ): ById<EnvironmentRow> {
   const rows = await listEnvironmentsById(control.store.db, ids);
-  return byId(rows.filter((row) => visibleEnvironment(control, caller, row.id)));
+  return byId(rows.filter((row) => caller !== undefined && sees(caller, { ...row, environmentId: row.id })));
 }
 
 export async function loadServices(control: Control, caller: Caller | undefined, ids: Ids): ById<ServiceRow> {
   const rows = await listServicesById(control.store.db, ids);
-  return byId(rows.filter((row) => visibleEnvironment(control, caller, row.environmentId)));
+  return byId(await visible(control, caller, rows));
 }
 
 export async function loadJobs(control: Control, caller: Caller | undefined, ids: Ids): ById<JobRow> {
   const rows = await listJobsById(control.store.db, ids);
-  return byId(rows.filter((row) => visibleEnvironment(control, caller, row.environmentId)));
+  return byId(await visible(control, caller, rows));
 }
 
 export async function loadRedeploys(
@@ -77,7 +73,20 @@ export async function loadRedeploys(
   ids: Ids,
 ): ById<RedeployRow> {
   const rows = await listRedeploysById(control.store.db, ids);
-  return byId(rows.filter((row) => visibleEnvironment(control, caller, row.environmentId)));
+  return byId(await visible(control, caller, rows));
+}
+
+async function visible<T extends { readonly environmentId: string }>(
+  control: Control,
+  caller: Caller | undefined,
+  rows: readonly T[],
+): Promise<T[]> {
+  const environments = await visibleEnvironments(
+    control,
+    caller,
+    rows.map((row) => row.environmentId),
+  );
+  return rows.filter((row) => environments.has(row.environmentId));
 }
 
 /** Seen with their service. */
@@ -115,13 +124,11 @@ export function environmentsPage(
   return pageEnvironments(control.store.db, caller.organizationId, caller.environmentId, request);
 }
 
-export async function tokensPage(
-  control: Control,
-  caller: Caller,
-  request: PageRequest,
-): Promise<TokenRow[]> {
-  const rows = await pageTokens(control.store.db, caller.organizationId, request);
-  return rows.filter((row) => seesToken(caller, row));
+export function tokensPage(control: Control, caller: Caller, request: PageRequest): Promise<TokenRow[]> {
+  const { organizationId, environmentId, tokenId: ownId } = caller;
+  const manages = caller.scopes.includes('admin') && caller.scopes.includes('read');
+  const others = !manages ? 'NONE' : environmentId === null ? 'ALL' : { environmentId };
+  return pageTokens(control.store.db, { organizationId, ownId, others }, request);
 }
 
 export function servicesPage(control: Control, ids: Ids, type: string | undefined, request: PageRequest) {

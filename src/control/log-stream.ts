@@ -9,6 +9,7 @@ import { type JobRow, listJobsById, listLines } from '../postgres/jobs.ts';
 import type { Control } from './control.ts';
 import { readLineCursor, writeLineCursor } from './cursors.ts';
 import { heartbeatMs, type StreamItem } from './event-stream.ts';
+import { placeOf } from './visibility.ts';
 
 export type LogItem = StreamItem<OutputLine & { readonly jobId: string }>;
 
@@ -22,8 +23,8 @@ export async function jobForOutput(
   path = ['jobId'],
 ): Promise<JobRow> {
   const [job] = await listJobsById(control.store.db, [jobId]);
-  if (job === undefined) throw new NotFound('job', path);
-  const place = { organizationId: control.installation.organizationId, environmentId: job.environmentId };
+  const place = job && (await placeOf(control, job.environmentId));
+  if (job === undefined || place === undefined) throw new NotFound('job', path);
   authorise(caller, 'READ', place, 'job', path);
   return job;
 }

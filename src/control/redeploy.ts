@@ -13,6 +13,7 @@ import { listServicesById, listWorkers, markDue, type ServiceRow } from '../post
 import { type Control, type Mutated, mutate } from './control.ts';
 import { refuseUnlessRedeployable } from './delete-service.ts';
 import { serviceFor } from './places.ts';
+import { placeOf } from './visibility.ts';
 
 export interface RedeployServiceInput {
   readonly serviceId: string;
@@ -109,8 +110,9 @@ export async function redeployPlan(
 ): Promise<RedeployPlan> {
   const { db } = control.store;
   const [service] = await listServicesById(db, [serviceId]);
-  if (service === undefined || service.deletedAt !== null) throw new NotFound('service', ['serviceId']);
-  const place = { organizationId: control.installation.organizationId, environmentId: service.environmentId };
+  const place = service && (await placeOf(control, service.environmentId));
+  if (service === undefined || place === undefined || service.deletedAt !== null)
+    throw new NotFound('service', ['serviceId']);
   authorise(caller, 'READ', place, 'service', ['serviceId']);
   const spec = await deployableSpec(db, service);
   const workers = (await listWorkers(db, [service.id])).get(service.id) ?? {};

@@ -23,6 +23,7 @@ import {
 import { refreshAutomaticVariables } from './automatic-variables.ts';
 import { type Control, type Mutated, mutate } from './control.ts';
 import { checkRevision, serviceFor } from './places.ts';
+import { placeOf } from './visibility.ts';
 
 export interface VariableInput {
   readonly name: string;
@@ -96,9 +97,9 @@ export async function readVariable(
   const { value } = await change(control, async (current) => {
     const { tx } = current;
     const [service] = await listServicesById(tx, [serviceId]);
-    if (service === undefined) throw new NotFound('variable');
+    const place = service && (await placeOf(control, service.environmentId));
+    if (service === undefined || place === undefined) throw new NotFound('variable');
     const { environmentId } = service;
-    const place = { organizationId: control.installation.organizationId, environmentId };
     authorise(caller, 'READ_SECRETS', place, 'variable', []);
     const row = (await listVariables(tx, [serviceId])).get(serviceId)?.find((each) => each.name === name);
     if (row === undefined) throw new NotFound('variable');

@@ -13,7 +13,7 @@ export interface PageRequest {
 
 export interface PageOf<Row> {
   readonly table: PgTable & { readonly $inferSelect: Row };
-  /** Unique, ascending in the order of creation. */
+  /** Unique within a parent, ascending in the order of creation. */
   readonly key: PgColumn;
   readonly parent: PgColumn;
   readonly where?: SQL | undefined;
@@ -39,6 +39,7 @@ export async function pagesByParent<Row>(
   const numbered = reader
     .select({
       key: page.key,
+      parent: page.parent,
       place:
         sql<number>`row_number() over (partition by ${page.parent} order by ${down ? desc(page.key) : asc(page.key)})`
           .mapWith(Number)
@@ -50,7 +51,10 @@ export async function pagesByParent<Row>(
   const rows = (await reader
     .select(columns)
     .from(table)
-    .innerJoin(numbered, sql`${numbered.key} = ${page.key} and ${numbered.place} <= ${request.limit}`)
+    .innerJoin(
+      numbered,
+      sql`${numbered.key} = ${page.key} and ${numbered.parent} = ${page.parent} and ${numbered.place} <= ${request.limit}`,
+    )
     .orderBy(down ? desc(page.key) : asc(page.key))) as Row[];
   const property = propertyOf(page.table, page.parent);
   const groups = Map.groupBy(rows, (row) => String((row as Record<string, unknown>)[property]));

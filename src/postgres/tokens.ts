@@ -42,12 +42,26 @@ export function listTokensById(reader: Reader, ids: readonly string[]): Promise<
     .where(inArray(tokens.id, [...ids]));
 }
 
+/** Which tokens a list may show: all of the organization, those of one environment besides one's own, or one's own alone. */
+export interface TokenSelection {
+  readonly organizationId: string;
+  readonly ownId: string;
+  readonly others: 'ALL' | 'NONE' | { readonly environmentId: string };
+}
+
 export async function pageTokens(
   reader: Reader,
-  organizationId: string,
+  { organizationId, ownId, others }: TokenSelection,
   request: PageRequest,
 ): Promise<TokenRow[]> {
-  const page = { table: tokens, key: tokens.id, parent: tokens.organizationId, newestFirst: true };
+  const own = eq(tokens.id, ownId);
+  const where =
+    others === 'ALL'
+      ? undefined
+      : others === 'NONE'
+        ? own
+        : or(own, eq(tokens.environmentId, others.environmentId));
+  const page = { table: tokens, key: tokens.id, parent: tokens.organizationId, where, newestFirst: true };
   const found = await pagesByParent(reader, [organizationId], page, request);
   return found.get(organizationId) ?? [];
 }
