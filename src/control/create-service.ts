@@ -130,16 +130,16 @@ function shapeOf(input: ServiceInput, path: readonly string[]): ServicePatch & P
       [...path, 'workerLimit'],
       'jobs',
     );
-    return { size: chooseSize(input.size ?? {}, standardSize, 0), scale, workerLimit };
+    return { size: chooseSize(input.size ?? {}, standardSize, 0, path), scale, workerLimit };
   }
   if (input.workerLimit != null && input.workerLimit !== 0)
     throw new InvalidInput([...path, 'workerLimit'], 'is for code services only.');
-  const { kind, version } = chooseEngine(type, input.runtime, input.version);
+  const { kind, version } = chooseEngine(type, input.runtime, input.version, path);
   if (type === 'DATABASE' && scale > 1)
     throw new InvalidInput([...path, 'scale'], 'must be 0 or 1 for a database: one writer for each volume.');
   const hasVolume = kind.dataPath !== null && (input.storage ?? true);
   const base = { ...standardSize, storageGiB: hasVolume ? standardStorageGiB : null };
-  const size = chooseSize(input.size ?? {}, base, kind.minimumMemoryMiB);
+  const size = chooseSize(input.size ?? {}, base, kind.minimumMemoryMiB, path);
   return { runtime: kind.runtime, version, size, scale, hasVolume };
 }
 

@@ -59,7 +59,7 @@ export async function recordPush(control: Control, push: PushedCommit): Promise<
     const row = { id: newId(), ...at, type: 'BUILD' as const, state: 'SCHEDULED' as const, image: '' };
     const [job] = await insertJobs(current.tx, [{ ...row, commit: sha, requestedBy: pushedBy }]);
     if (job === undefined) throw new Error('the build was not inserted');
-    const subject = push.subject.slice(0, 200);
+    const subject = push.subject.slice(0, 200).toWellFormed();
     const message = `${pushedBy} pushed ${sha.slice(0, 12)} to ${label}: ${subject}`;
     current.emit({ ...at, jobId: job.id, type: 'CODE_PUSHED', data: { commit: sha, subject }, message });
     current.emit({ ...at, jobId: job.id, ...buildEvent(job, `A build of ${label} is scheduled.`) });

@@ -116,13 +116,14 @@ export async function revokeToken(
 ): Promise<{ readonly tokenId: string }> {
   const { value } = await change(control, async (current) => {
     const path = ['input', 'tokenId'];
+    // First: who may not manage tokens isn't told which there are.
+    authoriseAction(caller, 'MANAGE_TOKENS');
     const [row] = await listTokensById(current.tx, [input.tokenId]);
     const visible =
       row !== undefined &&
       row.organizationId === caller.organizationId &&
       (caller.environmentId === null || caller.environmentId === row.environmentId);
     if (!visible) throw new NotFound('token', path);
-    authoriseAction(caller, 'MANAGE_TOKENS');
     await writeRevoked(current.tx, row.id);
     const subject = { environmentId: row.environmentId, subjectType: 'Token', subjectId: row.id };
     current.audit({ caller, action: 'revokeToken', ...subject });

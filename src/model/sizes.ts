@@ -1,4 +1,5 @@
 // Sizes a service may have. Named sizes are offered by the catalogue; any numbers within the limits are taken.
+import { InvalidInput } from '../errors.ts';
 import { checkRange } from './rules.ts';
 import type { Size } from './spec.ts';
 
@@ -27,18 +28,33 @@ export interface SizeInput {
 }
 
 /** The size asked for, on top of `base`; storage only where the service stores something. */
-export function chooseSize(input: SizeInput, base: Size, minimumMemoryMiB: number): Size {
+export function chooseSize(
+  input: SizeInput,
+  base: Size,
+  minimumMemoryMiB: number,
+  path: readonly string[] = ['input'],
+): Size {
   const memory = input.memoryMiB ?? base.memoryMiB;
   const least = Math.max(sizeLimits.memoryMiB.minimum, minimumMemoryMiB);
-  checkRange(memory, least, sizeLimits.memoryMiB.maximum, ['input', 'size', 'memoryMiB'], 'MiB');
+  checkRange(memory, least, sizeLimits.memoryMiB.maximum, [...path, 'size', 'memoryMiB'], 'MiB');
   const cpu = input.cpuMillis ?? base.cpuMillis;
   const { minimum, maximum } = sizeLimits.cpuMillis;
-  checkRange(cpu, minimum, maximum, ['input', 'size', 'cpuMillis'], 'thousandths of a CPU');
-  return { memoryMiB: memory, cpuMillis: cpu, storageGiB: chooseStorage(input.storageGiB, base.storageGiB) };
+  checkRange(cpu, minimum, maximum, [...path, 'size', 'cpuMillis'], 'thousandths of a CPU');
+  return {
+    memoryMiB: memory,
+    cpuMillis: cpu,
+    storageGiB: chooseStorage(input.storageGiB, base.storageGiB, path),
+  };
 }
 
-function chooseStorage(asked: number | null | undefined, base: number | null): number | null {
-  if (base === null || asked === null || asked === undefined) return base;
+function chooseStorage(
+  asked: number | null | undefined,
+  base: number | null,
+  path: readonly string[],
+): number | null {
+  if (asked === null || asked === undefined) return base;
+  const here = [...path, 'size', 'storageGiB'];
+  if (base === null) throw new InvalidInput(here, 'is for services with a volume only.');
   const { minimum, maximum } = sizeLimits.storageGiB;
-  return checkRange(asked, minimum, maximum, ['input', 'size', 'storageGiB'], 'GiB');
+  return checkRange(asked, minimum, maximum, here, 'GiB');
 }

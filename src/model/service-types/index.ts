@@ -37,19 +37,20 @@ export function chooseEngine(
   type: 'DATABASE' | 'CACHE',
   runtime: string | null | undefined,
   version: string | null | undefined,
+  path: readonly string[] = ['input'],
 ): { kind: EngineKind; version: string; image: string } {
   const offered = engineKinds.filter((kind) => kind.type === type);
   const kind = offered.find((each) => each.runtime === runtime);
   if (kind === undefined)
     throw new InvalidInput(
-      ['input', 'runtime'],
+      [...path, 'runtime'],
       `must be one of ${list(offered.map((each) => each.runtime))}.`,
     );
   const [standard] = kind.versions;
   const chosen = version ? kind.versions.find((each) => each.version === version) : standard;
   if (chosen === undefined)
     throw new InvalidInput(
-      ['input', 'version'],
+      [...path, 'version'],
       `must be one of ${list(kind.versions.map((v) => v.version))}.`,
     );
   return { kind, version: chosen.version, image: chosen.image };
