@@ -11,7 +11,7 @@ import { type Item, itemOf, watchEvents, watching } from './watching.ts';
 
 const events = 5_000;
 const boundMs = 60_000;
-const heapBound = 64 * 1024 * 1024;
+const heapBound = 16 * 1024 * 1024;
 
 setFlagsFromString('--expose-gc');
 const collect: () => void = runInNewContext('gc');
