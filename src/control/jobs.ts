@@ -111,7 +111,7 @@ async function jobFor(
   const path = ['input', 'jobId'];
   const [job] = await listJobsById(change.tx, [id]);
   if (job === undefined) throw new NotFound('job', path);
-  const { service } = await serviceFor(change, caller, 'DEPLOY', job.serviceId, path);
+  const { service } = await serviceFor(change, caller, 'DEPLOY', job.serviceId, path, 'job');
   // Read again under the service's lock: the orchestrator may have moved it meanwhile.
   const [locked] = await listJobsById(change.tx, [id]);
   if (locked === undefined) throw new NotFound('job', path);

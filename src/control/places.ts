@@ -26,18 +26,19 @@ export async function environmentFor(
   return row;
 }
 
-/** A living service that isn't being deleted, locked. */
+/** A living service that isn't being deleted, locked. `what` is what the caller has named, if something of the service. */
 export async function serviceFor(
   { tx }: Change,
   caller: Caller,
   action: Action,
   id: string,
   path: string[] = ['input', 'serviceId'],
+  what = 'service',
 ): Promise<PlacedService> {
   const placed = await lockService(tx, id);
-  if (placed === undefined) throw new NotFound('service', path);
+  if (placed === undefined) throw new NotFound(what, path);
   const place = { organizationId: placed.organizationId, environmentId: placed.service.environmentId };
-  authorise(caller, action, place, 'service', path);
+  authorise(caller, action, place, what, path);
   if (placed.service.deletionRequestedAt !== null)
     throw new Conflict(`The service ${placed.service.label} is being deleted.`, path, {
       type: 'Service',

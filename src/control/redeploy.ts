@@ -70,7 +70,7 @@ export function cancelRedeploy(
     const path = ['input', 'redeployId'];
     const [found] = await listRedeploysById(change.tx, [input.redeployId]);
     if (found === undefined) throw new NotFound('redeploy', path);
-    const { service } = await serviceFor(change, caller, 'DEPLOY', found.serviceId, path);
+    const { service } = await serviceFor(change, caller, 'DEPLOY', found.serviceId, path, 'redeploy');
     const redeploy = await updateRedeploy(change.tx, found.id, { cancelRequested: true });
     if (redeploy === undefined)
       throw new Conflict(`The redeploy has ended already: ${found.state}.`, path, {
