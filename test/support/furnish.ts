@@ -1,0 +1,121 @@
+// An environment with one of everything in it: a code service that runs a release with a worker target, a spare one, a
+// cache with an open redeploy, jobs alive and ended, a token bound to it. Rows as the orchestrator would have written them.
+import type { Control } from '../../src/control/control.ts';
+import { createService } from '../../src/control/create-service.ts';
+import { createEnvironment } from '../../src/control/environments.ts';
+import { hashToken, makeToken } from '../../src/control/tokens.ts';
+import { newId } from '../../src/ids.ts';
+import type { Caller } from '../../src/model/callers.ts';
+import type { JobState } from '../../src/model/jobs.ts';
+import { insertJobs } from '../../src/postgres/jobs.ts';
+import { insertRedeploy, insertRelease, updateRedeploy } from '../../src/postgres/redeploys.ts';
+import { wantedSpec } from '../../src/postgres/request-redeploy.ts';
+import { listServicesById, saveWorkerCount, updateService } from '../../src/postgres/services.ts';
+import { insertToken } from '../../src/postgres/tokens.ts';
+import { globalId } from './api.ts';
+
+/** Global ids of what is in it, and its namespace. */
+export interface Furnished {
+  readonly namespace: string;
+  readonly Environment: string;
+  readonly Service: string;
+  readonly spare: string;
+  readonly cache: string;
+  readonly Redeploy: string;
+  readonly openRedeploy: string;
+  readonly Release: string;
+  readonly Job: string;
+  readonly endedJob: string;
+  readonly build: string;
+  readonly Token: string;
+  readonly Variable: string;
+}
+
+export async function furnish(control: Control, caller: Caller, namespace: string): Promise<Furnished> {
+  const { ids } = await createEnvironment(control, caller, { name: namespace, namespace, kind: 'SANDBOX' });
+  const { environmentId } = ids;
+  const variables = [{ name: 'GREETING', value: 'Hello there' }];
+  const code = { environmentId, type: 'CODE' as const, workerLimit: 3 };
+  const service = await createService(control, caller, { ...code, label: 'web', variables });
+  const spare = await createService(control, caller, { ...code, label: 'spare' });
+  const cache = await createService(control, caller, {
+    ...{ environmentId, type: 'CACHE', label: 'cache', runtime: 'REDIS' },
+  });
+  const { serviceId } = service.ids;
+  const made = await deployed(control, environmentId, serviceId);
+  const token = await boundToken(control, caller, environmentId);
+  return {
+    namespace,
+    ...made,
+    Environment: globalId('Environment', environmentId),
+    Service: globalId('Service', serviceId),
+    spare: globalId('Service', spare.ids.serviceId),
+    cache: globalId('Service', cache.ids.serviceId),
+    openRedeploy: globalId('Redeploy', 'redeployId' in cache.ids ? cache.ids.redeployId : ''),
+    Token: globalId('Token', token),
+    Variable: globalId('Variable', `${serviceId}/GREETING`),
+  };
+}
+
+/** Ids that are well formed and of nothing. */
+export function nowhere(): Furnished {
+  const of = (type: string) => globalId(type, newId());
+  return {
+    namespace: 'nowhere',
+    Environment: of('Environment'),
+    ...{ Service: of('Service'), spare: of('Service'), cache: of('Service') },
+    ...{ Redeploy: of('Redeploy'), openRedeploy: of('Redeploy'), Release: of('Release') },
+    ...{ Job: of('Job'), endedJob: of('Job'), build: of('Job'), Token: of('Token') },
+    Variable: globalId('Variable', `${newId()}/GREETING`),
+  };
+}
+
+async function deployed(control: Control, environmentId: string, serviceId: string) {
+  return control.store.db.transaction(async (tx) => {
+    const at = { environmentId, serviceId };
+    const [releaseId, buildJobId, redeployId] = [newId(), newId(), newId()];
+    const commands = { web: 'node web.js', mailer: 'node mailer.js' };
+    const commit = 'c0ffee'.padEnd(40, '0');
+    const job = (state: JobState, more: object) => ({
+      ...at,
+      id: newId(),
+      image: 'sha256:1',
+      state,
+      ...more,
+    });
+    const build = { id: buildJobId, type: 'BUILD' as const, commit, cleaned: true };
+    await insertJobs(tx, [{ ...job('FINISHED', {}), ...build }]);
+    const release = { id: releaseId, serviceId, commit, subject: 'Begin', imageId: 'sha256:1' };
+    await insertRelease(tx, { ...release, language: 'node', commands, buildJobId });
+    await updateService(tx, serviceId, { releaseId });
+    const [row] = await listServicesById(tx, [serviceId]);
+    const spec = row && (await wantedSpec(tx, row));
+    if (spec === undefined) throw new Error('a service with a release has a spec');
+    const asked = { id: redeployId, ...at, reason: 'CODE_PUSH' as const, requestedBy: 'test', changes: [] };
+    const more = { strategy: spec.strategy, state: 'QUEUED' as const, spec, deadlineSeconds: 600 };
+    await insertRedeploy(tx, { ...asked, ...more });
+    await updateRedeploy(tx, redeployId, { state: 'SUCCEEDED', endedAt: new Date() });
+    const running = { runningRedeployId: redeployId, runningSpec: spec, runningImageId: 'sha256:1' };
+    await updateService(tx, serviceId, running);
+    await saveWorkerCount(tx, serviceId, 'mailer', 1);
+    const deploy = { type: 'DEPLOY' as const, redeployId, releaseId, spec };
+    const living = { ...job('RUNNING', {}), ...deploy, health: 'HEALTHY' as const };
+    const ended = { ...job('FAILED', {}), ...deploy, exitCode: 1, cleaned: true };
+    await insertJobs(tx, [living, ended]);
+    return {
+      Redeploy: globalId('Redeploy', redeployId),
+      Release: globalId('Release', releaseId),
+      Job: globalId('Job', living.id),
+      endedJob: globalId('Job', ended.id),
+      build: globalId('Job', buildJobId),
+    };
+  });
+}
+
+async function boundToken(control: Control, caller: Caller, environmentId: string): Promise<string> {
+  const row = await insertToken(control.store.db, {
+    ...{ id: newId(), organizationId: caller.organizationId, environmentId, name: 'bound' },
+    ...{ hash: hashToken(makeToken()), scopes: ['read' as const], createdBy: 'test' },
+  });
+  return row.id;
+}
