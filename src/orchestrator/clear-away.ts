@@ -4,6 +4,7 @@ import { releaseTag } from '../model/jobs.ts';
 import { listReleasesBeyond } from '../postgres/redeploys.ts';
 import { updateService } from '../postgres/services.ts';
 import { deleteSecretsOf } from '../postgres/variables.ts';
+import { EngineFault } from '../runtime/runtime.ts';
 import { type Hold, perform } from './deps.ts';
 import type { Situation } from './situation.ts';
 
@@ -12,8 +13,8 @@ export function clearAway(hold: Hold, { service }: Situation): Promise<void> {
   const { environmentId, id: serviceId, label } = service;
   const effect = async () => {
     await deps.forgetService(serviceId);
-    for (const release of await listReleasesBeyond(deps.store.db, serviceId, 0))
-      await deps.runtime.removeImage(releaseTag(serviceId, release.commit));
+    for (const { commit } of await listReleasesBeyond(deps.store.db, serviceId, 0))
+      await removeReleaseImage(hold, commit);
   };
   return perform(hold, 'CLEAR_AWAY', effect, async (change) => {
     await deleteSecretsOf(change.tx, serviceId);
@@ -22,4 +23,15 @@ export function clearAway(hold: Hold, { service }: Situation): Promise<void> {
     change.emit({ environmentId, serviceId, type: 'SERVICE_DELETED', data: {}, message });
     change.nudge('due');
   });
+}
+
+/** One that somebody's container still runs stays: the engine refuses, now and at every other try. */
+async function removeReleaseImage({ deps, claim }: Hold, commit: string): Promise<void> {
+  const { serviceId } = claim;
+  try {
+    await deps.runtime.removeImage(releaseTag(serviceId, commit));
+  } catch (error) {
+    if (!(error instanceof EngineFault && error.statusCode === 409)) throw error;
+    deps.logger.warn({ err: error, serviceId, commit }, "a deleted service's image stays on the engine");
+  }
 }

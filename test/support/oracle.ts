@@ -36,7 +36,7 @@ interface Facts {
 }
 
 /** Throws with every breach that is still there after the bound. */
-export async function expectPeace(watched: Watched, boundMs = 30_000): Promise<void> {
+export async function expectPeace(watched: Watched, boundMs = 15_000): Promise<void> {
   for (const end = performance.now() + boundMs; ; ) {
     const breaches = await findBreaches(watched);
     if (breaches.length === 0) return;

@@ -94,8 +94,11 @@ async function nameInstallation(url: string, id: string): Promise<void> {
 }
 
 /** Its own by a label in its configuration, so that removing it harms nobody else's. */
-export async function importImage(runtime: Runtime, installation: string): Promise<string> {
-  const tag = `berth-test-${randomBytes(5).toString('hex')}:1`;
+export async function importImage(
+  runtime: Runtime,
+  installation: string,
+  tag = `berth-test-${randomBytes(5).toString('hex')}:1`,
+): Promise<string> {
   const changes = [...busyboxChanges, `LABEL ${labels.installation}=${installation}`, `LABEL test=${tag}`];
   return runtime.importImage(tag, await busyboxTar(), changes);
 }
@@ -149,10 +152,10 @@ export async function newRelease(
   serviceId: string,
   commands: Record<string, string>,
   imageId = world.imageId,
+  commit = randomBytes(20).toString('hex'),
 ): Promise<string> {
   const id = newId();
   await world.control.store.db.transaction(async (tx) => {
-    const commit = randomBytes(20).toString('hex');
     const row = { id, serviceId, commit, subject: 'A test', imageId, language: 'Test', commands };
     await insertRelease(tx, { ...row, buildJobId: newId() });
     await updateService(tx, serviceId, { releaseId: id });

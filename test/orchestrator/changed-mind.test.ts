@@ -1,0 +1,196 @@
+// Another wish in the midst of a redeploy: superseded or canceled at every point of its work, it ends as it must, and what
+// runs afterwards is what the newest wish says.
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { stopService } from '../../src/control/delete-service.ts';
+import { cancelRedeploy } from '../../src/control/redeploy.ts';
+import { deployWorker } from '../../src/control/workers.ts';
+import type { Point } from '../../src/orchestrator/deps.ts';
+import { expectPeace } from '../support/oracle.ts';
+import { type FreshDatabase, freshDatabase } from '../support/postgres.ts';
+import {
+  askRedeploy,
+  endOfRedeploy,
+  goodCommands,
+  newRelease,
+  newService,
+  openWorld,
+  redeployed,
+  type World,
+} from '../support/world.ts';
+import { livingJobs, serviceOf } from './looks.ts';
+
+let database: FreshDatabase;
+let world: World;
+/** Called at each point of the orchestrator's work, while a test has set it. */
+let watch: ((point: Point) => void) | undefined;
+
+beforeAll(async () => {
+  database = await freshDatabase();
+  const at = (point: Point) => watch?.(point);
+  world = await openWorld(database.url, { at, settings: { healthySeconds: 4, settleSeconds: 0.3 } });
+});
+afterEach(() => {
+  watch = undefined;
+});
+afterAll(async () => {
+  await world?.close();
+  await database?.drop();
+});
+
+/** Does `work` as soon as the orchestrator comes by the point, without making it wait. */
+function whenAt<T>(point: Point, work: () => Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`${point} was never passed`)), 20_000);
+    watch = (passed) => {
+      if (passed !== point) return;
+      watch = undefined;
+      clearTimeout(timer);
+      work().then(resolve, reject);
+    };
+  });
+}
+
+/** Turn about, so that either wish meets every step. */
+const forSuperseding: readonly Point[] = [
+  'BEGIN:WRITTEN',
+  'PREPARE:EFFECT',
+  'OBTAIN_IMAGE:BEFORE',
+  'OBTAIN_IMAGE:WRITTEN',
+  'STOP_JOB:EFFECT',
+  'ENTER_START_NEW:BEFORE',
+  'START_JOB:BEFORE',
+  'START_JOB:WRITTEN',
+  'ENTER_VERIFY:WRITTEN',
+  'VERIFY_JOB:BEFORE',
+];
+const forCanceling: readonly Point[] = [
+  'PREPARE:WRITTEN',
+  'OBTAIN_IMAGE:EFFECT',
+  'STOP_JOB:BEFORE',
+  'STOP_JOB:WRITTEN',
+  'ENTER_START_NEW:WRITTEN',
+  'START_JOB:EFFECT',
+  'ENTER_VERIFY:BEFORE',
+  'VERIFY_JOB:EFFECT',
+];
+
+async function runningService() {
+  const service = await newService(world, { scale: 2 });
+  await redeployed(world, service.serviceId);
+  await deployWorker(world.control, world.caller, {
+    serviceId: service.serviceId,
+    target: 'worker',
+    count: 1,
+  });
+  await expectPeace(world);
+  const first = (await serviceOf(world, service.serviceId)).runningRedeployId;
+  return { ...service, first };
+}
+
+describe('on a service that runs', () => {
+  let serviceId: string;
+
+  beforeAll(async () => {
+    ({ serviceId } = await runningService());
+  });
+
+  test.each(forSuperseding)('a newer redeploy at %s supersedes the older one and wins', async (point) => {
+    const newer = whenAt(point, () => askRedeploy(world, serviceId));
+    const older = await askRedeploy(world, serviceId);
+    const winner = await newer;
+    expect((await endOfRedeploy(world, winner)).state).toBe('SUCCEEDED');
+    expect((await endOfRedeploy(world, older)).state).toBe('SUPERSEDED');
+    expect((await serviceOf(world, serviceId)).runningRedeployId).toBe(winner);
+    await expectPeace(world);
+  });
+
+  test.each(forCanceling)('a cancel at %s brings back what ran before', async (point) => {
+    const first = (await serviceOf(world, serviceId)).runningRedeployId;
+    const canceled = whenAt(point, async () => {
+      await cancelRedeploy(world.control, world.caller, { redeployId: await asked });
+    });
+    const asked = askRedeploy(world, serviceId);
+    await canceled;
+    const row = await endOfRedeploy(world, await asked);
+    expect(row).toMatchObject({ state: 'CANCELED', cause: { kind: 'CANCELED' } });
+    expect((await serviceOf(world, serviceId)).runningRedeployId).toBe(first);
+    await expectPeace(world);
+    expect(await livingJobs(world, serviceId)).toHaveLength(3);
+  });
+
+  test('a cancel that comes as it ends changes nothing that is not consistent', async () => {
+    const canceled = whenAt('END:BEFORE', async () => {
+      const redeployId = await asked;
+      return cancelRedeploy(world.control, world.caller, { redeployId }).catch((error: unknown) => error);
+    });
+    const asked = askRedeploy(world, serviceId);
+    const answer = await canceled;
+    const row = await endOfRedeploy(world, await asked);
+    if (answer instanceof Error) expect(answer).toMatchObject({ code: 'CONFLICT' });
+    expect(row.state === 'SUCCEEDED' ? row.cause : row.cause?.kind).toBe(
+      row.state === 'SUCCEEDED' ? null : 'CANCELED',
+    );
+    await expectPeace(world);
+  });
+
+  test.each<Point>(['PREPARE:WRITTEN', 'STOP_JOB:EFFECT', 'START_JOB:EFFECT', 'VERIFY_JOB:BEFORE'])(
+    'stopping the service at %s cancels the redeploy and leaves nothing running',
+    async (point) => {
+      const stopped = whenAt(point, () => stopService(world.control, world.caller, { serviceId }));
+      const asked = await askRedeploy(world, serviceId);
+      await stopped;
+      expect((await endOfRedeploy(world, asked)).state).toBe('CANCELED');
+      await expectPeace(world);
+      expect(await livingJobs(world, serviceId)).toEqual([]);
+      expect((await redeployed(world, serviceId)).state).toBe('SUCCEEDED');
+    },
+  );
+});
+
+describe('on a redeploy that fails', () => {
+  test.each<Point>(['FAIL:BEFORE', 'FAIL:WRITTEN', 'ENTER_RESTORE:BEFORE', 'ENTER_RESTORE:WRITTEN'])(
+    'a newer one at %s wins, and nothing of the restoring stays',
+    async (point) => {
+      const { serviceId } = await runningService();
+      await newRelease(world, serviceId, { web: 'exit 1', worker: goodCommands.worker });
+      const newer = whenAt(point, async () => {
+        await newRelease(world, serviceId, goodCommands);
+        return askRedeploy(world, serviceId);
+      });
+      const older = await askRedeploy(world, serviceId);
+      const winner = await newer;
+      expect((await endOfRedeploy(world, winner)).state).toBe('SUCCEEDED');
+      expect((await endOfRedeploy(world, older)).state).toBe('SUPERSEDED');
+      await expectPeace(world);
+    },
+  );
+
+  test.each<Point>(['FAIL:BEFORE', 'ENTER_RESTORE:WRITTEN', 'START_JOB:WRITTEN'])(
+    'a cancel at %s still ends with what ran before',
+    async (point) => {
+      const { serviceId, first } = await runningService();
+      await newRelease(world, serviceId, { web: 'sleep 1; exit 1', worker: goodCommands.worker });
+      const canceled = whenAt(point, async () => {
+        await cancelRedeploy(world.control, world.caller, { redeployId: await asked });
+      });
+      const asked = askRedeploy(world, serviceId);
+      await canceled;
+      const row = await endOfRedeploy(world, await asked);
+      expect(['CANCELED', 'ROLLED_BACK']).toContain(row.state);
+      expect((await serviceOf(world, serviceId)).runningRedeployId).toBe(first);
+      await expectPeace(world);
+    },
+  );
+});
+
+test('a redeploy canceled before anything was begun ends CANCELED, its service untouched', async () => {
+  const { serviceId } = await runningService();
+  const before = await livingJobs(world, serviceId);
+  const redeployId = await askRedeploy(world, serviceId);
+  await cancelRedeploy(world.control, world.caller, { redeployId });
+  expect((await endOfRedeploy(world, redeployId)).state).toBe('CANCELED');
+  const again = cancelRedeploy(world.control, world.caller, { redeployId });
+  await expect(again).rejects.toMatchObject({ code: 'CONFLICT' });
+  await expectPeace(world);
+  expect((await livingJobs(world, serviceId)).length).toBe(before.length);
+});
