@@ -38,11 +38,13 @@ export const builder = new SchemaBuilder<{
     nodeQueryOptions: {
       description: 'Any object by its id; null when there is none that the caller may see.',
       authScopes: { may: 'READ' },
+      args: { id: { description: 'Its global id.' } },
     },
     nodesQueryOptions: {
       description:
         'Objects by their ids, in the order asked; null for each that the caller may not see. At most 100.',
       authScopes: { may: 'READ' },
+      args: { ids: { description: 'Their global ids, at most 100.' } },
     },
     // The connection's own field is what costs, times its page; these two lists are that page.
     nodesOnConnection: { complexity: within, description: 'The items themselves, without their cursors.' },
@@ -54,6 +56,18 @@ export const builder = new SchemaBuilder<{
     nodeFieldOptions: { nullable: false, description: 'The item.' },
     cursorFieldOptions: { description: 'Its place in the list; give it as `after` or `before`.' },
     nodeTypeOptions: { description: 'Anything with a global id.' },
+    firstArgOptions: { description: 'How many, 1 to 100, from the beginning or behind `after`.' },
+    afterArgOptions: { description: 'Items behind this cursor.' },
+    lastArgOptions: {
+      description: 'How many, 1 to 100, from the end or before `before`; instead of `first`.',
+    },
+    beforeArgOptions: { description: 'Items before this cursor.' },
+    pageInfoFieldOptions: { description: 'Where this page stands in the list.' },
+    hasNextPageFieldOptions: { description: 'Whether there is more behind this page.' },
+    hasPreviousPageFieldOptions: { description: 'Whether there is more before this page.' },
+    startCursorFieldOptions: { description: 'Cursor of the first item; null for an empty page.' },
+    endCursorFieldOptions: { description: 'Cursor of the last item; null for an empty page.' },
+    idFieldOptions: { description: 'Global id, opaque.' },
     pageInfoTypeOptions: { description: 'Where a page stands in its list.' },
   },
   complexity: {
