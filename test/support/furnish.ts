@@ -74,7 +74,7 @@ async function deployed(control: Control, environmentId: string, serviceId: stri
   return control.store.db.transaction(async (tx) => {
     const at = { environmentId, serviceId };
     const [releaseId, buildJobId, redeployId] = [newId(), newId(), newId()];
-    const commands = { web: 'node web.js', mailer: 'node mailer.js' };
+    const commands = { web: 'node web.js', mailer: 'node mailer.js', clock: 'node clock.js' };
     const commit = 'c0ffee'.padEnd(40, '0');
     const job = (state: JobState, more: object) => ({
       ...at,
