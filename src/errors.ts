@@ -17,15 +17,18 @@ export interface NodeRef {
   readonly id: string;
 }
 
-/** A refusal with a sentence a person can act on. `path` names the input field, outermost first; empty when none. */
+/**
+ * A refusal with a sentence a person can act on. `inputPath` names the input field, outermost first; empty when none. It is
+ * not called `path`, because graphql-js takes an error with a list of that name for one that says already where it arose.
+ */
 export class Refusal extends Error {
   readonly code: ErrorCode;
-  readonly path: readonly string[];
+  readonly inputPath: readonly string[];
   constructor(code: ErrorCode, message: string, path: readonly string[] = []) {
     super(message);
     this.name = 'Refusal';
     this.code = code;
-    this.path = path;
+    this.inputPath = path;
   }
 }
 

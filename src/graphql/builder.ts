@@ -5,6 +5,7 @@ import ErrorsPlugin from '@pothos/plugin-errors';
 import RelayPlugin from '@pothos/plugin-relay';
 import ScopeAuthPlugin from '@pothos/plugin-scope-auth';
 import { GraphQLError } from 'graphql';
+import { InvalidInput } from '../errors.ts';
 import { type Action, may } from '../model/callers.ts';
 import type { Context } from './context.ts';
 
@@ -45,6 +46,11 @@ export const builder = new SchemaBuilder<{
         'Objects by their ids, in the order asked; null for each that the caller may not see. At most 100.',
       authScopes: { may: 'READ' },
       args: { ids: { description: 'Their global ids, at most 100.' } },
+      complexity: ({ ids }) => ({ field: 1, multiplier: Math.max(1, ids.length) }),
+      resolve: (_root, { ids }, _context, _info, resolveNodes) => {
+        if (ids.length > 100) throw new InvalidInput(['ids'], 'must be at most 100 ids.');
+        return resolveNodes(ids);
+      },
     },
     // The connection's own field is what costs, times its page; these two lists are that page.
     nodesOnConnection: { complexity: within, description: 'The items themselves, without their cursors.' },

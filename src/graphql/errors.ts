@@ -49,7 +49,7 @@ export const UserError = builder.interfaceRef<Refusal>('UserError').implement({
     path: t.stringList({
       description:
         'The input field it is about, outermost first, list items by index; empty when it is about none.',
-      resolve: (error) => [...error.path],
+      resolve: (error) => [...error.inputPath],
     }),
   }),
 });

@@ -47,7 +47,7 @@ function rootOf(error: unknown): unknown {
 }
 
 function refusalExtensions(refusal: Refusal): Record<string, unknown> {
-  const { code, path } = refusal;
+  const { code, inputPath: path } = refusal;
   const counts = refusal instanceof LimitReached ? { limit: refusal.limit, current: refusal.current } : {};
   return { code, path, ...counts };
 }

@@ -90,5 +90,5 @@ test('redeploys that supersede each other in a hurry never make two writers, and
 
 test('a database has one job at most', async () => {
   const two = updateService(world.control, world.caller, { serviceId: databaseId, scale: 2 });
-  await expect(two).rejects.toMatchObject({ code: 'INVALID', path: ['input', 'scale'] });
+  await expect(two).rejects.toMatchObject({ code: 'INVALID', inputPath: ['input', 'scale'] });
 });

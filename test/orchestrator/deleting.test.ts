@@ -58,7 +58,7 @@ test('a deleted service takes its jobs, its containers and the images of its rel
     const imageId = await releaseWithItsTag(world, serviceId);
     await redeployed(world, serviceId);
     const wrong = deleteService(control, caller, { serviceId, confirm: 'another' });
-    await expect(wrong).rejects.toMatchObject({ code: 'INVALID', path: ['input', 'confirm'] });
+    await expect(wrong).rejects.toMatchObject({ code: 'INVALID', inputPath: ['input', 'confirm'] });
     await deleteService(control, caller, { serviceId, confirm: label });
     await isDeleted(world, serviceId);
     await expectPeace(world);
