@@ -33,16 +33,20 @@ export async function serviceForGit(
   return { serviceId: service.id };
 }
 
+export type Pusher = Pick<Caller, 'tokenId' | 'tokenName' | 'address'>;
+
 export interface PushedCommit {
   readonly serviceId: string;
   readonly sha: string;
   readonly subject: string;
-  readonly pushedBy: string;
+  /** Undefined for a push that was cut off before its pusher was told of, and is taken up again. */
+  readonly pushedBy: Pusher | undefined;
 }
 
 /** Asks for the build of a pushed commit; the same one twice is one build. Builds still waiting give way to it. */
 export async function recordPush(control: Control, push: PushedCommit): Promise<JobRow | undefined> {
-  const { serviceId, sha, pushedBy } = push;
+  const { serviceId, sha } = push;
+  const pushedBy = push.pushedBy?.tokenName ?? 'Berth';
   const { value } = await change(control, async (current) => {
     const placed = await lockService(current.tx, serviceId);
     if (placed === undefined || placed.service.deletionRequestedAt !== null) return undefined;
@@ -63,6 +67,11 @@ export async function recordPush(control: Control, push: PushedCommit): Promise<
     const message = `${pushedBy} pushed ${sha.slice(0, 12)} to ${label}: ${subject}`;
     current.emit({ ...at, jobId: job.id, type: 'CODE_PUSHED', data: { commit: sha, subject }, message });
     current.emit({ ...at, jobId: job.id, ...buildEvent(job, `A build of ${label} is scheduled.`) });
+    if (push.pushedBy !== undefined) {
+      const caller = { ...push.pushedBy, organizationId: placed.organizationId };
+      const subject = { environmentId, subjectType: 'Job', subjectId: job.id };
+      current.audit({ caller, action: 'push', ...subject, after: sha });
+    }
     current.nudge('due');
     return job;
   });

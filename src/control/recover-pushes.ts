@@ -9,21 +9,27 @@ export interface PushedCode {
   commit(repositoryId: string, sha: string): Promise<{ readonly author: string; readonly subject: string }>;
 }
 
+/** At a start: of all code services. */
 export async function recoverPushes(control: Control, code: PushedCode): Promise<void> {
-  const { db } = control.store;
-  const [services, built] = await Promise.all([listCodeServices(db), listNewestBuilds(db)]);
-  for (const { id: serviceId } of services)
-    await recoverPush(control, code, serviceId, built.get(serviceId) ?? undefined);
+  const services = await listCodeServices(control.store.db);
+  await recover(
+    control,
+    code,
+    services.map((service) => service.id),
+  );
 }
 
-export async function recoverPush(
-  control: Control,
-  code: PushedCode,
-  serviceId: string,
-  builtCommit: string | undefined,
-): Promise<void> {
-  const sha = await code.head(serviceId);
-  if (sha === undefined || sha === builtCommit) return;
-  const { subject } = await code.commit(serviceId, sha);
-  await recordPush(control, { serviceId, sha, subject, pushedBy: 'A push taken up again' });
+/** After a push: of the one that was pushed to, in case git's word of it was lost. */
+export async function recoverPush(control: Control, code: PushedCode, serviceId: string): Promise<void> {
+  await recover(control, code, [serviceId]);
+}
+
+async function recover(control: Control, code: PushedCode, serviceIds: readonly string[]): Promise<void> {
+  const built = await listNewestBuilds(control.store.db, serviceIds);
+  for (const serviceId of serviceIds) {
+    const sha = await code.head(serviceId);
+    if (sha === undefined || sha === built.get(serviceId)) continue;
+    const { subject } = await code.commit(serviceId, sha);
+    await recordPush(control, { serviceId, sha, subject, pushedBy: undefined });
+  }
 }

@@ -5,6 +5,7 @@ import type { Repositories } from '../build/git.ts';
 import { gitService, parseGitPath, serveGit } from '../build/http-backend.ts';
 import type { Control } from '../control/control.ts';
 import { serviceForGit } from '../control/pushes.ts';
+import { recoverPush } from '../control/recover-pushes.ts';
 import { Refusal } from '../errors.ts';
 import type { Caller } from '../model/callers.ts';
 import { answerText } from './answers.ts';
@@ -40,6 +41,8 @@ export async function serveRepository(
     query,
     environment: repositories.pushEnvironment(found.serviceId, writePusher(caller)),
   });
+  if (service === 'git-receive-pack' && request.method === 'POST')
+    await recoverPush(control, repositories, found.serviceId);
 }
 
 async function identified(

@@ -8,10 +8,10 @@ import { recordPush, showPush } from '../control/pushes.ts';
 import type { Log } from '../log.ts';
 import type { Caller } from '../model/callers.ts';
 
-const pusher = z.object({ tokenId: z.string(), tokenName: z.string() });
+const pusher = z.object({ tokenId: z.string(), tokenName: z.string(), address: z.string().nullable() });
 
-export function writePusher({ tokenId, tokenName }: Caller): string {
-  return JSON.stringify({ tokenId, tokenName } satisfies z.infer<typeof pusher>);
+export function writePusher({ tokenId, tokenName, address }: Caller): string {
+  return JSON.stringify({ tokenId, tokenName, address: address ?? null } satisfies z.infer<typeof pusher>);
 }
 
 export async function acceptPushes(
@@ -23,7 +23,8 @@ export async function acceptPushes(
   return listenForPushes(
     socketPath,
     async ({ repositoryId: serviceId, newSha: sha, context }, say, signal) => {
-      const { tokenName: pushedBy } = pusher.parse(JSON.parse(context));
+      const { address, ...who } = pusher.parse(JSON.parse(context));
+      const pushedBy = { ...who, address: address ?? undefined };
       const { subject } = await repositories.commit(serviceId, sha);
       const job = await recordPush(control, { serviceId, sha, subject, pushedBy });
       if (job === undefined) return say('The service is being deleted; the push is kept and not built.');

@@ -10,7 +10,7 @@ import { audit, auditHeads } from './tables/access.ts';
 export type AuditRow = typeof audit.$inferSelect;
 
 export interface AuditEntry {
-  readonly caller: Caller;
+  readonly caller: Pick<Caller, 'organizationId' | 'tokenId' | 'tokenName' | 'address'>;
   readonly action: string;
   readonly environmentId: string | null;
   readonly subjectType: string;

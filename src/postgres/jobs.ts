@@ -247,11 +247,15 @@ export function listWaitingBuilds(reader: Reader, serviceId: string): Promise<Jo
 }
 
 /** The commit of the newest build of each service: what has been pushed and told of. */
-export async function listNewestBuilds(reader: Reader): Promise<Map<string, string | null>> {
+export async function listNewestBuilds(
+  reader: Reader,
+  serviceIds: readonly string[],
+): Promise<Map<string, string | null>> {
+  if (serviceIds.length === 0) return new Map();
   const rows = await reader
     .selectDistinctOn([jobs.serviceId], { serviceId: jobs.serviceId, commit: jobs.commit })
     .from(jobs)
-    .where(eq(jobs.type, 'BUILD'))
+    .where(and(inArray(jobs.serviceId, [...serviceIds]), eq(jobs.type, 'BUILD')))
     .orderBy(jobs.serviceId, desc(jobs.id));
   return new Map(rows.map((row) => [row.serviceId, row.commit]));
 }
