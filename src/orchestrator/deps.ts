@@ -3,7 +3,7 @@
 import type { Log } from '../log.ts';
 import { type Change, type Changer, change } from '../postgres/change.ts';
 import type { Installation } from '../postgres/organizations.ts';
-import { type Claim, holdLease, type Replica } from '../postgres/replicas.ts';
+import { type Claim, holdLease, LeaseLost, leaseSeconds, type Replica } from '../postgres/replicas.ts';
 import type { Vault } from '../postgres/vault.ts';
 import type { ImageProgress, Runtime } from '../runtime/runtime.ts';
 
@@ -73,6 +73,28 @@ export interface Hold {
   readonly claim: Claim;
   /** Fires when the lease is lost or the process closes. */
   readonly signal: AbortSignal;
+  /** Prolonged with the lease. */
+  readonly lease: Lease;
+}
+
+export interface Lease {
+  /** Until when, by the clock of `performance`, nobody else can have taken the service over. */
+  until: number;
+}
+
+/** What a call to the engine may take from its decision to its arrival there. */
+const marginMs = 3_000;
+
+/** `askedAt`: by the same clock, when the lease was asked for. */
+export function leaseFrom(askedAt: number): Lease {
+  return { until: askedAt + leaseSeconds * 1000 - marginMs };
+}
+
+/** To be called right before anything is done to the engine: a process that was held up may have lost its lease unawares. */
+export function assertHeld({ claim, lease, signal }: Hold): void {
+  signal.throwIfAborted();
+  if (performance.now() >= lease.until)
+    throw new LeaseLost(`the lease on service ${claim.serviceId} was not renewed in time`);
 }
 
 /** One step: its effect on the world, then its record; both only while the lease holds. */
@@ -85,6 +107,7 @@ export async function perform<T>(
   const { deps } = hold;
   hold.signal.throwIfAborted();
   deps.at(`${name}:BEFORE`);
+  assertHeld(hold);
   const seen = await effect();
   deps.at(`${name}:EFFECT`);
   await write(hold, (current) => record(current, seen));

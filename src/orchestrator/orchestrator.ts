@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Claim, claimService, LeaseLost, releaseService, renewLeases } from '../postgres/replicas.ts';
 import { attend } from './attend.ts';
 import { type BuildDeps, build, nextBuild } from './build.ts';
-import type { Deps } from './deps.ts';
+import { type Deps, type Hold, type Lease, leaseFrom } from './deps.ts';
 import { comparePeriodically, watchEngine } from './engine-watch.ts';
 import { finishDeletions, pruneHistory } from './housekeeping.ts';
 
@@ -22,6 +22,7 @@ export interface Orchestrator {
 
 interface Attending {
   readonly claim: Claim;
+  readonly lease: Lease;
   readonly stop: AbortController;
   readonly done: Promise<void>;
 }
@@ -40,17 +41,19 @@ export function startOrchestrator(deps: BuildDeps): Orchestrator {
 
   async function takeServices(): Promise<void> {
     while (attending.size < mostAttended && !closing.signal.aborted) {
+      const askedAt = performance.now();
       const claim = await claimService(deps.store, deps.replica, [...attending.keys()]);
       if (claim === undefined) return;
+      const lease = leaseFrom(askedAt);
       const stop = new AbortController();
       const signal = AbortSignal.any([stop.signal, closing.signal]);
-      const done = attendOnce(deps, claim, signal, asked).finally(() => {
+      const done = attendOnce({ deps, claim, signal, lease }, asked).finally(() => {
         attending.delete(claim.serviceId);
         // Something may have been asked for between its last look and its release.
         wake.resolve();
         wake = Promise.withResolvers();
       });
-      attending.set(claim.serviceId, { claim, stop, done });
+      attending.set(claim.serviceId, { claim, lease, stop, done });
     }
   }
   async function takeBuilds(): Promise<void> {
@@ -67,10 +70,16 @@ export function startOrchestrator(deps: BuildDeps): Orchestrator {
     }
   }
   async function renew(): Promise<void> {
-    const claims = [...attending.values()].map(({ claim }) => claim);
-    const held = await renewLeases(deps.store, deps.replica, claims);
-    for (const { claim, stop } of attending.values())
-      if (claims.includes(claim) && !held.has(claim.serviceId)) stop.abort();
+    const asked = [...attending.values()];
+    const { until } = leaseFrom(performance.now());
+    const held = await renewLeases(
+      deps.store,
+      deps.replica,
+      asked.map(({ claim }) => claim),
+    );
+    for (const { claim, lease, stop } of asked)
+      if (held.has(claim.serviceId)) lease.until = until;
+      else stop.abort();
   }
 
   const loops = [
@@ -99,14 +108,10 @@ export function startOrchestrator(deps: BuildDeps): Orchestrator {
   };
 }
 
-async function attendOnce(
-  deps: Deps,
-  claim: Claim,
-  signal: AbortSignal,
-  asked: () => Promise<void>,
-): Promise<void> {
+async function attendOnce(hold: Hold, asked: () => Promise<void>): Promise<void> {
+  const { deps, claim, signal } = hold;
   try {
-    const { dueAt, seenAttention } = await attend({ deps, claim, signal }, asked);
+    const { dueAt, seenAttention } = await attend(hold, asked);
     await releaseService(deps.store, deps.replica, claim, seenAttention, dueAt);
   } catch (error) {
     if (error instanceof LeaseLost) return;

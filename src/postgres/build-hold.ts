@@ -9,7 +9,11 @@ export interface BuildHold {
 }
 
 export async function holdBuild(store: Store, jobId: string): Promise<BuildHold | undefined> {
-  const client = connect(store.url, { maximum: 1, settings: { idle_session_timeout: 0 } });
+  const client = connect(store.url, {
+    maximum: 1,
+    settings: { idle_session_timeout: 0 },
+    onEnd: () => {},
+  });
   try {
     const [row] = await client`select pg_try_advisory_lock(${lockClass}, hashtext(${jobId})) as held`;
     if (row?.held === true) return { release: () => client.end({ timeout: 1 }) };

@@ -31,10 +31,17 @@ const sessionSettings = {
 
 export function connect(
   url: string,
-  options: { maximum: number; settings?: Record<string, string | number> },
+  options: {
+    readonly maximum: number;
+    readonly settings?: Record<string, string | number>;
+    /** For a session that holds a lock: it is never given up for its age, and told of when it ends. */
+    readonly onEnd?: () => void;
+  },
 ): Sql {
+  const { onEnd } = options;
   return postgres(url, {
     max: options.maximum,
+    ...(onEnd === undefined ? {} : { max_lifetime: null, onclose: onEnd }),
     connect_timeout: 5,
     keep_alive: 10,
     onnotice: () => {},

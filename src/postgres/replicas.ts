@@ -2,6 +2,7 @@
 // the process dies the lock falls within a moment, and others may take over what it held.
 import { hostname } from 'node:os';
 import { and, eq, inArray, isNotNull, notInArray, or, sql } from 'drizzle-orm';
+import type { Sql } from 'postgres';
 import { connect, type Store, type Transaction, withDeadline } from './open.ts';
 import { replicas } from './tables/replicas.ts';
 import { services } from './tables/services.ts';
@@ -18,29 +19,46 @@ export interface Replica {
 export async function joinReplicas(store: Store, onLost: () => void): Promise<Replica> {
   const [row] = await store.db.insert(replicas).values({ host: hostname() }).returning();
   if (row === undefined) throw new Error('no replica number was given');
-  let client = await takeLock(row.number);
+  const { number } = row;
   let closed = false;
+  let client = await takeLock();
 
-  async function takeLock(number: number) {
-    const fresh = connect(store.url, { maximum: 1, settings: { idle_session_timeout: 0 } });
-    await fresh`select pg_advisory_lock(${lockClass}, ${number})`;
-    return fresh;
+  async function takeLock(): Promise<Sql> {
+    const settings = { idle_session_timeout: 0 };
+    const onEnd = () => {
+      // At once: from now on others may take over.
+      if (fresh === client && !closed) onLost();
+    };
+    const fresh: Sql = connect(store.url, { maximum: 1, settings, onEnd });
+    try {
+      await fresh`select pg_advisory_lock(${lockClass}, ${number})`;
+      return fresh;
+    } catch (error) {
+      await fresh.end({ timeout: 0 });
+      throw error;
+    }
   }
   async function checkLock(): Promise<void> {
     const [held] = await client`
       select 1 from pg_locks where locktype = 'advisory' and classid = ${lockClass}
-      and objid = ${row?.number ?? 0} and pid = pg_backend_pid()`;
+      and objid = ${number} and pid = pg_backend_pid()`;
     if (held !== undefined || closed) return;
     onLost();
-    await client.end({ timeout: 0 });
-    client = await takeLock(row?.number ?? 0);
+    // The old client stays until there is another: the next check needs one to find out with.
+    const lost = client;
+    client = await takeLock();
+    await lost.end({ timeout: 0 });
   }
-  const checking = setInterval(() => void checkLock().catch(() => {}), 2_000);
+  let checked = Promise.resolve();
+  const checking = setInterval(() => {
+    checked = checked.then(checkLock).catch(() => {});
+  }, 2_000);
   return {
-    number: row.number,
+    number,
     close: async () => {
       closed = true;
       clearInterval(checking);
+      await checked;
       await client.end({ timeout: 1 });
       await store.db.delete(replicas).where(eq(replicas.number, row.number));
     },
@@ -64,15 +82,14 @@ export async function claimService(
   replica: Replica,
   attended: readonly string[],
 ): Promise<Claim | undefined> {
-  // What this very replica holds but doesn't work on was left by an error of its own.
-  const own = and(
-    eq(services.leaseHolder, replica.number),
-    attended.length === 0 ? undefined : notInArray(services.id, [...attended]),
-  );
+  // What this very replica holds but doesn't work on was left by an error of its own. What it does work on it never takes
+  // again, not even when the lease has run out: two would work on it.
+  const own = eq(services.leaseHolder, replica.number);
+  const free = attended.length === 0 ? undefined : notInArray(services.id, [...attended]);
   const due = store.db
     .select({ id: services.id })
     .from(services)
-    .where(and(isNotNull(services.dueAt), sql`${services.dueAt} <= now()`, or(claimable, own)))
+    .where(and(isNotNull(services.dueAt), sql`${services.dueAt} <= now()`, free, or(claimable, own)))
     .orderBy(services.dueAt)
     .limit(1)
     .for('update', { skipLocked: true });
