@@ -21,6 +21,7 @@ export interface Attended {
 }
 
 interface Begun {
+  readonly jobId: string | undefined;
   readonly stop: AbortController;
   readonly done: Promise<void>;
 }
@@ -42,20 +43,32 @@ export async function attend(hold: Hold, asked: () => Promise<void>): Promise<At
       const underWay = new Set(progress.begun.keys());
       const situation = await readSituation(hold);
       if (situation === undefined) return { dueAt: null, seenAttention };
-      if (situation.service.attention !== seenAttention) {
-        seenAttention = situation.service.attention;
-        if (await observe(hold, situation)) continue;
-      }
+      const { attention } = situation.service;
+      const seen = attention === seenAttention ? 'SAME' : await look(hold, situation);
+      if (seen !== 'UNKNOWN') seenAttention = attention;
+      if (seen === 'CHANGED') continue;
       const { steps, waitUntil } = decide(hold, situation);
       // A step that ended while the situation was read may or may not be in it: read again before beginning anything.
       if (![...underWay].every((key) => progress.begun.has(key))) continue;
-      const due = begin(hold, situation, steps, progress);
+      const retryAt = begin(hold, situation, steps, progress);
+      const due = seen === 'UNKNOWN' ? (retryAt ?? longestWaitMs) : retryAt;
       if (progress.begun.size === 0 && due === undefined) return { dueAt: waitUntil ?? null, seenAttention };
       await somethingHappens(progress, hold, asked, due);
     }
   } finally {
     for (const { stop } of progress.begun.values()) stop.abort();
     await Promise.allSettled([...progress.begun.values()].map(({ done }) => done));
+  }
+}
+
+/** An engine that doesn't answer holds up no decision: a deadline passes all the same. It is looked at again. */
+async function look(hold: Hold, situation: Situation): Promise<'CHANGED' | 'SAME' | 'UNKNOWN'> {
+  try {
+    return (await observe(hold, situation)) ? 'CHANGED' : 'SAME';
+  } catch (error) {
+    if (!(error instanceof EngineFault)) throw error;
+    hold.deps.logger.warn({ err: error, serviceId: hold.claim.serviceId }, 'its jobs could not be looked at');
+    return 'UNKNOWN';
   }
 }
 
@@ -93,7 +106,12 @@ function begin(
   for (const [key, { stop }] of begun) if (!wanted.has(key)) stop.abort();
   let earliest: number | undefined;
   for (const [key, step] of wanted) {
-    if (begun.has(key)) continue;
+    // One step at a time for one job: a stop that overtakes a start would find nothing, and the start a free way.
+    if (
+      begun.has(key) ||
+      [...begun.values()].some(({ jobId }) => jobId !== undefined && jobId === jobOf(step))
+    )
+      continue;
     const wait = (retries.get(key)?.at ?? 0) - performance.now();
     if (wait > 0) {
       earliest = Math.min(earliest ?? wait, wait);
@@ -105,7 +123,7 @@ function begin(
       .then(() => void retries.delete(key))
       .catch((error: unknown) => note(hold, key, step, error, progress, stop.signal))
       .finally(() => begun.delete(key));
-    begun.set(key, { stop, done });
+    begun.set(key, { jobId: jobOf(step), stop, done });
   }
   return earliest;
 }
@@ -147,5 +165,9 @@ async function somethingHappens(
 }
 
 function keyOf(step: Step): string {
-  return 'jobId' in step ? `${step.do} ${step.jobId}` : step.do;
+  return `${step.do} ${jobOf(step) ?? ''}`;
+}
+
+function jobOf(step: Step): string | undefined {
+  return 'jobId' in step ? step.jobId : undefined;
 }

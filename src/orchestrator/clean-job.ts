@@ -2,8 +2,9 @@
 import { containerName } from '../model/jobs.ts';
 import { appendLines, type JobLineRow, type JobRow, updateJob } from '../postgres/jobs.ts';
 import { ForeignObject } from '../runtime/runtime.ts';
-import { type Hold, perform, write } from './deps.ts';
+import { assertHeld, type Hold, perform, write } from './deps.ts';
 import { tailToKeep } from './kept-lines.ts';
+import { lookAt } from './observe.ts';
 
 export async function cleanJob(hold: Hold, job: JobRow): Promise<void> {
   const lines: JobLineRow[] = await tailToKeep(hold, job);
@@ -20,8 +21,12 @@ export async function cleanJob(hold: Hold, job: JobRow): Promise<void> {
   );
 }
 
-async function remove({ deps }: Hold, job: JobRow): Promise<void> {
+/** One that only bears the name of the job's own container is left alone. */
+async function remove(hold: Hold, job: JobRow): Promise<void> {
+  const { deps } = hold;
   try {
+    if ((await lookAt(hold, job)) === undefined) return;
+    assertHeld(hold);
     await deps.runtime.removeContainer(containerName(job.id), deps.installation.id);
   } catch (error) {
     if (!(error instanceof ForeignObject)) throw error;

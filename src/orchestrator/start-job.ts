@@ -9,11 +9,12 @@ import { openSecrets } from '../postgres/variables.ts';
 import {
   type ContainerSpec,
   type ContainerView,
+  EngineFault,
   ForeignObject,
   ImageMissing,
   labels,
 } from '../runtime/runtime.ts';
-import { type Hold, perform, write } from './deps.ts';
+import { assertHeld, type Hold, perform, write } from './deps.ts';
 import { endOf } from './observe.ts';
 import { recordMove } from './record-job.ts';
 import type { Situation } from './situation.ts';
@@ -46,6 +47,7 @@ async function startContainer(
 ): Promise<ContainerView | { readonly refusal: string }> {
   if (job.spec === null) throw new Error(`job ${job.id} has no spec`);
   const environment = await environmentOf(hold, job, job.spec);
+  assertHeld(hold);
   try {
     return await hold.deps.runtime.startContainer(
       containerSpec(hold, runtimeName, job, job.spec, environment),
@@ -53,8 +55,15 @@ async function startContainer(
   } catch (error) {
     if (error instanceof ImageMissing) return { refusal: `Its image is not on the engine: ${error.message}` };
     if (error instanceof ForeignObject) return { refusal: error.message };
+    if (error instanceof EngineFault && error.statusCode === 404) await mendNetwork(hold, job);
     throw error;
   }
+}
+
+/** An empty network goes with the engine's own tidying up. The next try finds it there again. */
+function mendNetwork({ deps }: Hold, { environmentId }: JobRow): Promise<void> {
+  const own = { [labels.installation]: deps.installation.id, [labels.environment]: environmentId };
+  return deps.runtime.ensureNetwork({ name: networkName(environmentId), labels: own });
 }
 
 async function environmentOf({ deps }: Hold, job: JobRow, spec: Spec): Promise<Record<string, string>> {
