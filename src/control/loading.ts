@@ -7,7 +7,13 @@ import type { Spec } from '../model/spec.ts';
 import { type Health, serviceHealth } from '../model/status.ts';
 import { type AuditRow, pageAudit } from '../postgres/audit.ts';
 import { type EnvironmentRow, listEnvironmentsById, pageEnvironments } from '../postgres/environments.ts';
-import { countHealthy, type JobRow, listJobsById, listJobsOfRedeploys, pageJobs } from '../postgres/jobs.ts';
+import {
+  countHealthy,
+  listJobsById,
+  listJobsOfRedeploys,
+  pageJobs,
+  type ShownJob,
+} from '../postgres/jobs.ts';
 import {
   findOrganization,
   listPodsById,
@@ -34,13 +40,13 @@ import { visibleEnvironments } from './visibility.ts';
 export type {
   AuditRow,
   EnvironmentRow,
-  JobRow,
   OrganizationRow,
   PageRequest,
   PodRow,
   RedeployRow,
   ReleaseRow,
   ServiceRow,
+  ShownJob,
   TokenRow,
   VariableRow,
 };
@@ -62,7 +68,7 @@ export async function loadServices(control: Control, caller: Caller | undefined,
   return byId(await visible(control, caller, rows));
 }
 
-export async function loadJobs(control: Control, caller: Caller | undefined, ids: Ids): ById<JobRow> {
+export async function loadJobs(control: Control, caller: Caller | undefined, ids: Ids): ById<ShownJob> {
   const rows = await listJobsById(control.store.db, ids);
   return byId(await visible(control, caller, rows));
 }
@@ -178,9 +184,9 @@ export function loadWantedSpecs(control: Control, services: readonly ServiceRow[
 }
 
 /** Jobs that took part in each of these redeploys. */
-export async function loadJobsOfRedeploys(control: Control, redeployIds: Ids): ById<JobRow[]> {
+export async function loadJobsOfRedeploys(control: Control, redeployIds: Ids): ById<ShownJob[]> {
   const rows = await listJobsOfRedeploys(control.store.db, redeployIds);
-  const took = (job: JobRow, id: string) => [job.redeployId, job.restoredBy, job.replacedBy].includes(id);
+  const took = (job: ShownJob, id: string) => [job.redeployId, job.restoredBy, job.replacedBy].includes(id);
   return new Map(redeployIds.map((id) => [id, rows.filter((job) => took(job, id))]));
 }
 

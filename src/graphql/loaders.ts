@@ -12,7 +12,7 @@ export type One<T> = DataLoader<string, T | undefined>;
 export interface Loaders {
   readonly environment: One<loading.EnvironmentRow>;
   readonly service: One<loading.ServiceRow>;
-  readonly job: One<loading.JobRow>;
+  readonly job: One<loading.ShownJob>;
   readonly redeploy: One<loading.RedeployRow>;
   readonly release: One<loading.ReleaseRow>;
   readonly pod: One<loading.PodRow>;
@@ -20,7 +20,7 @@ export interface Loaders {
   readonly variables: One<loading.VariableRow[]>;
   readonly workers: One<Record<string, number>>;
   readonly openRedeploy: One<loading.RedeployRow>;
-  readonly jobsOfRedeploy: One<loading.JobRow[]>;
+  readonly jobsOfRedeploy: One<loading.ShownJob[]>;
   readonly environmentHealths: One<Health[]>;
   readonly health: DataLoader<loading.ServiceRow, Health | undefined, string>;
   readonly wantedSpec: DataLoader<loading.ServiceRow, Spec | undefined, string>;

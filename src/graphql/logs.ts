@@ -1,6 +1,6 @@
 // Output of jobs: a page of lines by query, and live by subscription with resume.
 
-import type { JobRow } from '../control/loading.ts';
+import type { ShownJob } from '../control/loading.ts';
 import { jobForOutput, type LogItem, readOutputPage, streamOutput } from '../control/log-stream.ts';
 import { InvalidInput } from '../errors.ts';
 import { builder } from './builder.ts';
@@ -74,14 +74,15 @@ export const LogPageRef = builder.objectRef<LogPage>('LogPage').implement({
   }),
 });
 
-export function logPage(
+export async function logPage(
   context: Context,
-  job: JobRow,
+  { id }: ShownJob,
   first: number,
   after: string | null | undefined,
 ): Promise<LogPage> {
   if (!Number.isInteger(first) || first < 1 || first > 100)
     throw new InvalidInput(['first'], 'must be from 1 to 100.');
+  const job = await jobForOutput(context.control, callerOf(context), id);
   return readOutputPage(context.control, job, after, first);
 }
 

@@ -1,6 +1,6 @@
 // Redeploys: the type with its phases, jobs and cause, the plan, and the mutations.
 
-import type { JobRow } from '../control/loading.ts';
+import type { ShownJob } from '../control/loading.ts';
 import * as control from '../control/redeploy.ts';
 import { type Phase, redeployLimits } from '../model/redeploy.ts';
 import { builder } from './builder.ts';
@@ -56,7 +56,7 @@ const RoleEnum = builder.enumType('RedeployJobRole', {
 });
 
 interface RedeployJob {
-  readonly job: JobRow;
+  readonly job: ShownJob;
   readonly role: 'OLD' | 'NEW' | 'RESTORED';
 }
 

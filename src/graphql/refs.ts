@@ -4,7 +4,7 @@ import { builder } from './builder.ts';
 
 export const EnvironmentRef = builder.objectRef<rows.EnvironmentRow>('Environment');
 export const ServiceRef = builder.objectRef<rows.ServiceRow>('Service');
-export const JobRef = builder.objectRef<rows.JobRow>('Job');
+export const JobRef = builder.objectRef<rows.ShownJob>('Job');
 export const RedeployRef = builder.objectRef<rows.RedeployRow>('Redeploy');
 export const ReleaseRef = builder.objectRef<rows.ReleaseRow>('Release');
 export const PodRef = builder.objectRef<rows.PodRow>('Pod');

@@ -1,12 +1,13 @@
 // Execution by GraphQL's reference implementation instead of yoga's: its errors about variables name the variable and the
 // place in it. They get the code and the HTTP status of a client's mistake.
-import { type ExecutionResult, execute, GraphQLError, subscribe } from 'graphql';
+import { type ExecutionArgs, type ExecutionResult, execute, GraphQLError, subscribe } from 'graphql';
 import { isAsyncIterable, type Plugin } from 'graphql-yoga';
+import { costOf } from '../graphql/cost.ts';
 
 export function useReferenceExecution(): Plugin {
   return {
     onExecute({ setExecuteFn }) {
-      setExecuteFn(async (args) => blameVariables(await execute(args)));
+      setExecuteFn(async (args) => tellCost(args, blameVariables(await execute(args))));
     },
     onSubscribe({ setSubscribeFn }) {
       setSubscribeFn(async (args) => {
@@ -15,6 +16,13 @@ export function useReferenceExecution(): Plugin {
       });
     },
   };
+}
+
+/** How much of the allowed cost the operation took, so that clients see a refusal coming. */
+function tellCost(args: ExecutionArgs, result: ExecutionResult): ExecutionResult {
+  if (!('data' in result)) return result;
+  const cost = costOf(args);
+  return cost === undefined ? result : { ...result, extensions: { ...result.extensions, cost } };
 }
 
 /** Without `data` nothing was executed: operation or variables were wrong. What a source throws as it begins has a path. */

@@ -7,6 +7,20 @@ import { type PageRequest, pagesByParent } from './pages.ts';
 import { jobLines, jobs } from './tables/jobs.ts';
 
 export type JobRow = typeof jobs.$inferSelect;
+/** What lists don't show: the spec copy above all, which is large. */
+const unshown = [
+  'spec',
+  'command',
+  'containerId',
+  'checkAttempts',
+  'checkOutput',
+  'outOfMemory',
+  'stopRequested',
+  'cleaned',
+  'requestedBy',
+  'attempt',
+] as const satisfies readonly (keyof JobRow)[];
+export type ShownJob = Omit<JobRow, (typeof unshown)[number]>;
 export type JobLineRow = typeof jobLines.$inferSelect;
 export type JobPatch = Partial<typeof jobs.$inferInsert> | Record<string, SQL>;
 
@@ -111,7 +125,7 @@ export function pageJobs(
   serviceIds: readonly string[],
   filter: { readonly types?: readonly JobType[] | null; readonly states?: readonly JobState[] | null },
   request: PageRequest,
-): Promise<Map<string, JobRow[]>> {
+): Promise<Map<string, ShownJob[]>> {
   const where = and(
     filter.types ? inArray(jobs.type, [...filter.types]) : undefined,
     filter.states ? inArray(jobs.state, [...filter.states]) : undefined,
@@ -119,7 +133,7 @@ export function pageJobs(
   return pagesByParent(
     reader,
     serviceIds,
-    { table: jobs, key: jobs.listKey, parent: jobs.serviceId, where, newestFirst: true },
+    { table: jobs, key: jobs.listKey, parent: jobs.serviceId, where, newestFirst: true, without: unshown },
     request,
   );
 }

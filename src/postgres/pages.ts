@@ -17,6 +17,8 @@ export interface PageOf<Row> {
   readonly key: PgColumn;
   readonly parent: PgColumn;
   readonly where?: SQL | undefined;
+  /** Properties left out of the rows: what is large and lists don't show. */
+  readonly without?: readonly string[];
   /** Newest first. */
   readonly newestFirst?: boolean;
 }
@@ -35,7 +37,9 @@ export async function pagesByParent<Row>(
     request.before === undefined ? undefined : beyond(page, request.before, !(page.newestFirst ?? false)),
   );
   const table: PgTable = page.table;
-  const columns = getTableColumns(table);
+  const columns = Object.fromEntries(
+    Object.entries(getTableColumns(table)).filter(([name]) => !page.without?.includes(name)),
+  );
   const numbered = reader
     .select({
       key: page.key,
