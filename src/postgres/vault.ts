@@ -2,7 +2,7 @@
 // Organization, environment, service, name and the secret's id are bound as associated data: a row that is moved or
 // renamed doesn't decrypt.
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
-import { chmod, mkdir, open, readFile, stat } from 'node:fs/promises';
+import { link, mkdir, open, readFile, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Unavailable } from '../errors.ts';
 
@@ -75,16 +75,21 @@ async function readKey(file: string, mayCreate: boolean): Promise<Buffer> {
   return key;
 }
 
+/** Whole under a name of its own first: another process that starts at this moment must not read half a key. */
 async function createKey(file: string): Promise<void> {
-  const handle = await open(file, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'EEXIST') return undefined;
-    throw error;
-  });
-  if (handle === undefined) return;
-  await handle.writeFile(`${randomBytes(keyBytes).toString('base64')}\n`);
-  await handle.sync();
-  await handle.close();
-  await chmod(file, 0o600);
+  if (await stat(file).catch(() => undefined)) return;
+  const fresh = `${file}.${randomBytes(6).toString('hex')}`;
+  const handle = await open(fresh, 'wx', 0o600);
+  try {
+    await handle.writeFile(`${randomBytes(keyBytes).toString('base64')}\n`);
+    await handle.sync();
+    await link(fresh, file).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
+  } finally {
+    await handle.close();
+    await unlink(fresh);
+  }
 }
 
 function associated(binding: Binding): Buffer {
