@@ -59,7 +59,7 @@ test('a push whose subject is cut within a character is recorded', async () => {
   const { control, token, addEnvironment, close } = await openControl();
   const environmentId = await addEnvironment();
   const { ids } = await createService(control, token.caller, { environmentId, type: 'CODE', label: 'web' });
-  const push = { serviceId: ids.serviceId, sha: 'a'.repeat(40), pushedBy: 'tester' };
+  const push = { serviceId: ids.serviceId, sha: 'a'.repeat(40), pushedBy: token.caller };
   const job = await recordPush(control, { ...push, subject: `${'x'.repeat(199)}😀` });
   expect(job?.state).toBe('SCHEDULED');
   await close();

@@ -1,0 +1,106 @@
+// The same key has one effect, however often and wherever it is sent at once; and it is the sender's own.
+import { isDeepStrictEqual } from 'node:util';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Control, Mutated } from '../../src/control/control.ts';
+import { createService } from '../../src/control/create-service.ts';
+import { createEnvironment } from '../../src/control/environments.ts';
+import { redeployService } from '../../src/control/redeploy.ts';
+import { createToken } from '../../src/control/tokens.ts';
+import { Conflict } from '../../src/errors.ts';
+import { type Api, openApi } from '../support/api.ts';
+
+let api: Api;
+let other: { readonly control: Control; close(): Promise<void> };
+
+beforeAll(async () => {
+  api = await openApi();
+  other = await api.world.openReplica();
+});
+
+afterAll(async () => {
+  await other.close();
+  await api.close();
+});
+
+/** A hundred times at once, over two replicas; answers with what was different. */
+async function hundredTimes<T>(call: (control: Control) => Promise<T>): Promise<T[]> {
+  const answers = await Promise.all(
+    Array.from({ length: 100 }, (_, number) => call(number % 2 === 0 ? api.control : other.control)),
+  );
+  return answers.filter(
+    (answer, index) => answers.findIndex((each) => isDeepStrictEqual(each, answer)) === index,
+  );
+}
+
+async function grown(before: Record<string, number>): Promise<Record<string, number>> {
+  const after = await api.counts();
+  return Object.fromEntries(
+    Object.entries(after).flatMap(([table, rows]) =>
+      rows === before[table] ? [] : [[table, rows - (before[table] ?? 0)]],
+    ),
+  );
+}
+
+test('a hundred equal calls to make an environment make one', async () => {
+  const before = await api.counts();
+  const input = { name: 'Once', kind: 'SANDBOX' as const, idempotencyKey: 'environment' };
+  const answers = await hundredTimes((control) => createEnvironment(control, api.admin, input));
+  expect(answers.length).toBe(1);
+  expect(await grown(before)).toEqual({
+    ...{ audit: 1, audit_heads: 1, environments: 1, event_streams: 1, events: 1, idempotency_keys: 1 },
+  });
+});
+
+test('a hundred equal calls to redeploy ask for one redeploy, and supersede nothing', async () => {
+  const environmentId = await api.world.addEnvironment('Redeployed');
+  const cache = { environmentId, type: 'CACHE' as const, label: 'cache', runtime: 'REDIS' };
+  const { ids } = await createService(api.control, api.admin, cache);
+  const before = await api.counts();
+  const input = { serviceId: ids.serviceId, note: 'once', idempotencyKey: 'redeploy' };
+  const answers = await hundredTimes((control) => redeployService(control, api.admin, input));
+  expect(answers.length).toBe(1);
+  // The one of its creation was superseded, once.
+  expect(await grown(before)).toEqual({ audit: 1, events: 2, idempotency_keys: 1, redeploys: 1 });
+  const open = await api.control.store
+    .raw`select id from redeploys where state = 'QUEUED' and service_id = ${ids.serviceId}`;
+  expect(open).toEqual([{ id: answers[0]?.ids.redeployId }]);
+});
+
+test('of a hundred equal calls to make a token one is told its secret', async () => {
+  const input = { name: 'once', scopes: ['read' as const], idempotencyKey: 'token' };
+  const answers = await hundredTimes((control) => createToken(control, api.admin, input));
+  expect(new Set(answers.map(({ tokenId }) => tokenId)).size).toBe(1);
+  expect(answers.filter(({ secret }) => secret !== undefined).length).toBe(1);
+});
+
+test('a key is its token’s and its mutation’s own, and a refused call does not use it up', async () => {
+  const key = { kind: 'SANDBOX' as const, idempotencyKey: 'shared' };
+  const make = (caller = api.admin, name = 'Shared'): Promise<Mutated<{ environmentId: string }>> =>
+    createEnvironment(api.control, caller, { ...key, name });
+  await expect(make(api.admin, '')).rejects.toThrow();
+  const first = await make();
+  expect(await make()).toEqual(first);
+  await expect(make(api.admin, 'Other')).rejects.toThrow(Conflict);
+  const second = await make((await api.world.addToken()).caller);
+  expect(second.ids.environmentId).not.toBe(first.ids.environmentId);
+  const service = {
+    environmentId: first.ids.environmentId,
+    type: 'CODE' as const,
+    label: 'a',
+    idempotencyKey: 'shared',
+  };
+  await createService(api.control, api.admin, service);
+});
+
+test('fields in another order, or absent instead of null, are the same input', async () => {
+  const one = {
+    name: 'Order',
+    kind: 'SANDBOX' as const,
+    services: [{ type: 'CODE' as const, label: 'a' }],
+    idempotencyKey: 'o',
+  };
+  const first = await createEnvironment(api.control, api.admin, one);
+  const services = [{ label: 'a', type: 'CODE' as const, runtime: undefined }];
+  const again = { idempotencyKey: 'o', services, kind: 'SANDBOX' as const, name: 'Order' };
+  expect(await createEnvironment(api.control, api.admin, again)).toEqual(first);
+});
