@@ -156,7 +156,7 @@ async function makeRelease(
 }
 
 /** The engine's own bookkeeping between the steps tells a person nothing. */
-const bookkeeping = /^(?: ---> (?:Running in )?[0-9a-f]{12}$|Removing intermediate container )/;
+const bookkeeping = /^(?: ---> (?:Running in )?[0-9a-f]{12}$| ---> Using cache$|Removing intermediate container )/;
 
 function tellLine(log: BuildLog, line: string): void {
   if (!bookkeeping.test(line)) log.line(line);
