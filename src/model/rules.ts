@@ -77,6 +77,7 @@ export function checkIdempotencyKey(value: string | null | undefined, path: Path
 export function namespaceFrom(name: string): string {
   return name
     .normalize('NFKD')
+    .replaceAll(/\p{Mark}/gu, '')
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, '-')
     .replaceAll(/^[^a-z]+|-+$/g, '')
