@@ -10,15 +10,18 @@ import { lastLinesOf } from './kept-lines.ts';
 import { scheduleJobs } from './record-job.ts';
 import { closePhase, enterPhase, expand } from './redeploy.ts';
 import { imageOfRedeploy, type Situation } from './situation.ts';
+import { isUnhealthy, lookOnceMore } from './verify-job.ts';
 
-export function failRedeploy(
+export async function failRedeploy(
   hold: Hold,
   situation: Situation,
   redeploy: RedeployRow,
   because: FailReason,
 ): Promise<void> {
   const effect = () => causeOf(hold, situation, redeploy, because);
-  return perform(hold, 'FAIL', effect, (change, cause) => recordCause(change, redeploy, cause));
+  await perform(hold, 'FAIL', effect, async (change, cause) => {
+    if (cause !== undefined) await recordCause(change, redeploy, cause);
+  });
 }
 
 export async function recordImageUnavailable(
@@ -35,16 +38,19 @@ async function recordCause(change: Change, redeploy: RedeployRow, cause: Failure
   if (updated !== undefined) closePhase(change, redeploy, redeploy.phases, false);
 }
 
+/** Undefined when it shows that there is none after all. */
 async function causeOf(
   hold: Hold,
   situation: Situation,
   redeploy: RedeployRow,
   because: FailReason,
-): Promise<FailureCause> {
+): Promise<FailureCause | undefined> {
   if (because.kind === 'CANCELED') return { kind: 'CANCELED', message: 'It was canceled on request.' };
   if (because.kind === 'DEADLINE') return deadlineCause(hold, redeploy);
-  const job = situation.jobs.find((each) => each.id === because.jobId);
-  if (job === undefined) throw new Error('the failing job is not of the situation');
+  const found = situation.jobs.find((each) => each.id === because.jobId);
+  if (found === undefined) throw new Error('the failing job is not of the situation');
+  const job = because.kind === 'NOT_HEALTHY' ? await lookOnceMore(hold, situation, found) : found;
+  if (because.kind === 'NOT_HEALTHY' && !isUnhealthy(job)) return undefined;
   const lastLines = await lastLinesOf(hold, job);
   if (because.kind === 'JOB_ENDED') {
     const { exitCode, outOfMemory, reason } = job;

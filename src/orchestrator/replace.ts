@@ -6,6 +6,7 @@ import { type Hold, nothing, perform } from './deps.ts';
 import { scheduleJobs, tellJob } from './record-job.ts';
 import { expand } from './redeploy.ts';
 import type { Situation } from './situation.ts';
+import { isUnhealthy, lookOnceMore } from './verify-job.ts';
 
 export function replaceJobs(hold: Hold, { service }: Situation, wanted: WantedJobs): Promise<void> {
   return perform(hold, 'REPLACE', nothing, async (change) => {
@@ -15,11 +16,13 @@ export function replaceJobs(hold: Hold, { service }: Situation, wanted: WantedJo
   });
 }
 
-export function markUnhealthy(hold: Hold, { service }: Situation, job: JobRow): Promise<void> {
-  return perform(hold, 'MARK_UNHEALTHY', nothing, async (change) => {
-    const output = job.checkOutput ?? 'It did not become healthy in time.';
+export function markUnhealthy(hold: Hold, situation: Situation, job: JobRow): Promise<void> {
+  const effect = () => lookOnceMore(hold, situation, job);
+  return perform(hold, 'MARK_UNHEALTHY', effect, async (change, seen) => {
+    if (!isUnhealthy(seen)) return;
+    const output = seen.checkOutput ?? 'It did not become healthy in time.';
     const marked = await markHealth(change.tx, job.id, 'UNHEALTHY', output);
-    if (marked !== undefined) tellJob(change, service.label, marked);
+    if (marked !== undefined) tellJob(change, situation.service.label, marked);
   });
 }
 

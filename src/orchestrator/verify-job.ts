@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type ProbeTarget, probe } from '../checks/probe.ts';
 import { webPort } from '../model/service-types/code.ts';
 import { findEngineKind } from '../model/service-types/index.ts';
-import { type JobRow, markHealth, noteCheck } from '../postgres/jobs.ts';
+import { type JobRow, listJobsById, markHealth, noteCheck } from '../postgres/jobs.ts';
 import { type Hold, perform } from './deps.ts';
 import { lookAt, observeJob } from './observe.ts';
 import { tellJob } from './record-job.ts';
@@ -36,6 +36,21 @@ export async function verifyJob(hold: Hold, { service }: Situation, job: JobRow,
     if (marked !== undefined) tellJob(change, service.label, marked);
   });
   await observeJob(hold, service.label, job);
+}
+
+/**
+ * One more look at a job whose time is over, before that counts: nobody may have looked when it could have been seen healthy,
+ * because the platform itself was away. Answers with the job as it is then.
+ */
+export async function lookOnceMore(hold: Hold, situation: Situation, job: JobRow): Promise<JobRow> {
+  await verifyJob(hold, situation, job, new Date());
+  const [seen] = await listJobsById(hold.deps.store.db, [job.id]);
+  return seen ?? job;
+}
+
+/** What `lookOnceMore` has seen is still that it runs and isn't healthy. */
+export function isUnhealthy({ state, health }: JobRow): boolean {
+  return state === 'RUNNING' && health !== 'HEALTHY';
 }
 
 function targetOf(runtimeName: string | null): ProbeTarget {
