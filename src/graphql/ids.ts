@@ -15,6 +15,11 @@ export function localId(type: string, globalId: string, path: readonly string[])
   return id;
 }
 
+/** Of the service that a mutation's input names. */
+export function serviceIdOf(globalId: string): string {
+  return localId('Service', globalId, ['input', 'serviceId']);
+}
+
 /** In the order asked; nothing for what isn't an id at all. */
 export function loadEach<T>(loader: One<T>, ids: readonly string[]): Promise<(T | undefined)[]> {
   return Promise.all(ids.map((id) => (isId(id) ? loader.load(id) : undefined)));

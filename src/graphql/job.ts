@@ -2,7 +2,7 @@
 import * as control from '../control/jobs.ts';
 import { containerName } from '../model/jobs.ts';
 import { builder } from './builder.ts';
-import { loadEach, localId } from './ids.ts';
+import { loadEach, localId, serviceIdOf } from './ids.ts';
 import { LogPageRef, logPage } from './logs.ts';
 import { loaded, mutation, type Payload } from './mutation.ts';
 import { JobHealthEnum, JobStateEnum, JobTypeEnum } from './redeploy-enums.ts';
@@ -171,7 +171,7 @@ mutation({
   run: (room, caller, given) =>
     control.runTask(room, caller, {
       ...given,
-      serviceId: localId('Service', given.serviceId, ['input', 'serviceId']),
+      serviceId: serviceIdOf(given.serviceId),
     }),
 });
 

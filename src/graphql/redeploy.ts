@@ -5,7 +5,7 @@ import * as control from '../control/redeploy.ts';
 import { type Phase, redeployLimits } from '../model/redeploy.ts';
 import { builder } from './builder.ts';
 import { FailureCauseRef } from './failure-cause.ts';
-import { loadEach, localId } from './ids.ts';
+import { loadEach, localId, serviceIdOf } from './ids.ts';
 import { callerOf, loaded, mutation, type Payload } from './mutation.ts';
 import {
   JobHealthEnum,
@@ -223,7 +223,7 @@ mutation({
   run: (room, caller, input) =>
     control.redeployService(room, caller, {
       ...input,
-      serviceId: localId('Service', input.serviceId, ['input', 'serviceId']),
+      serviceId: serviceIdOf(input.serviceId),
     }),
 });
 

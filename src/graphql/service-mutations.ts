@@ -4,29 +4,12 @@ import { deleteService, stopService } from '../control/delete-service.ts';
 import { updateService } from '../control/update-service.ts';
 import { deployWorker, removeWorker, scaleWorker } from '../control/workers.ts';
 import { builder } from './builder.ts';
-import { localId } from './ids.ts';
-import { loaded, mutation, type Payload } from './mutation.ts';
-import { RedeployRef, ServiceRef } from './refs.ts';
+import { localId, serviceIdOf } from './ids.ts';
+import { mutation } from './mutation.ts';
+import { RedeployRef } from './refs.ts';
 import { CreateServiceInput, SizeInput, serviceInput } from './service-inputs.ts';
 
-function payload(name: string, description: string) {
-  return builder.objectRef<Payload>(name).implement({
-    description,
-    fields: (t) => ({
-      service: t.field({
-        type: ServiceRef,
-        description: 'The service as it is now.',
-        resolve: ({ ids }, _args, { loaders }) => loaded(loaders.service.load(ids.serviceId ?? '')),
-      }),
-    }),
-  });
-}
-
-function serviceId(id: string): string {
-  return localId('Service', id, ['input', 'serviceId']);
-}
-
-const created = payload('CreateServicePayload', 'The new service.');
+const created = servicePayload('CreateServicePayload', 'The new service.');
 builder.objectField(created, 'redeploy', (t) =>
   t.field({
     type: RedeployRef,
@@ -82,9 +65,9 @@ mutation({
       }),
     }),
   }),
-  payload: payload('UpdateServicePayload', 'The changed service.'),
+  payload: servicePayload('UpdateServicePayload', 'The changed service.'),
   run: (room, caller, input) =>
-    updateService(room, caller, { ...input, serviceId: serviceId(input.serviceId) }),
+    updateService(room, caller, { ...input, serviceId: serviceIdOf(input.serviceId) }),
 });
 
 mutation({
@@ -95,8 +78,8 @@ mutation({
     description: 'A service to stop.',
     fields: (t) => ({ serviceId: t.id({ description: 'Which service.' }) }),
   }),
-  payload: payload('StopServicePayload', 'The service whose jobs are being stopped.'),
-  run: (room, caller, input) => stopService(room, caller, { serviceId: serviceId(input.serviceId) }),
+  payload: servicePayload('StopServicePayload', 'The service whose jobs are being stopped.'),
+  run: (room, caller, input) => stopService(room, caller, { serviceId: serviceIdOf(input.serviceId) }),
 });
 
 mutation({
@@ -110,9 +93,9 @@ mutation({
       confirm: t.string({ description: 'Its label, as confirmation.' }),
     }),
   }),
-  payload: payload('DeleteServicePayload', 'The service that is being deleted.'),
+  payload: servicePayload('DeleteServicePayload', 'The service that is being deleted.'),
   run: (room, caller, input) =>
-    deleteService(room, caller, { ...input, serviceId: serviceId(input.serviceId) }),
+    deleteService(room, caller, { ...input, serviceId: serviceIdOf(input.serviceId) }),
 });
 
 function workerInput(name: string, counts: string) {
@@ -131,9 +114,9 @@ mutation({
   description:
     'Starts workers of a target for the first time. LIMIT past the worker limit of the service. Needs the scope `deploy`.',
   input: workerInput('DeployWorkerInput', 'How many, 1 to 100.'),
-  payload: payload('DeployWorkerPayload', 'The service whose workers are being started.'),
+  payload: servicePayload('DeployWorkerPayload', 'The service whose workers are being started.'),
   run: (room, caller, input) =>
-    deployWorker(room, caller, { ...input, serviceId: serviceId(input.serviceId) }),
+    deployWorker(room, caller, { ...input, serviceId: serviceIdOf(input.serviceId) }),
 });
 
 mutation({
@@ -141,9 +124,9 @@ mutation({
   description:
     'Changes the number of workers of a target, at once and for every redeploy to come. Needs the scope `deploy`.',
   input: workerInput('ScaleWorkerInput', 'How many, 0 to 100.'),
-  payload: payload('ScaleWorkerPayload', 'The service whose workers are being changed.'),
+  payload: servicePayload('ScaleWorkerPayload', 'The service whose workers are being changed.'),
   run: (room, caller, input) =>
-    scaleWorker(room, caller, { ...input, serviceId: serviceId(input.serviceId) }),
+    scaleWorker(room, caller, { ...input, serviceId: serviceIdOf(input.serviceId) }),
 });
 
 mutation({
@@ -156,7 +139,7 @@ mutation({
       target: t.string({ description: 'Name of the Procfile target.' }),
     }),
   }),
-  payload: payload('RemoveWorkerPayload', 'The service whose workers are being removed.'),
+  payload: servicePayload('RemoveWorkerPayload', 'The service whose workers are being removed.'),
   run: (room, caller, input) =>
-    removeWorker(room, caller, { ...input, serviceId: serviceId(input.serviceId) }),
+    removeWorker(room, caller, { ...input, serviceId: serviceIdOf(input.serviceId) }),
 });

@@ -6,11 +6,12 @@ import * as control from '../control/variables.ts';
 import { isId } from '../ids.ts';
 import { may } from '../model/callers.ts';
 import { builder } from './builder.ts';
-import { localId } from './ids.ts';
-import { callerOf, loaded, mutation, type Payload } from './mutation.ts';
+import { serviceIdOf } from './ids.ts';
+import { callerOf, mutation } from './mutation.ts';
 import { ActorRef } from './redeploy.ts';
-import { ServiceRef, VariableRef } from './refs.ts';
+import { VariableRef } from './refs.ts';
 import { VariableInput } from './service-inputs.ts';
+import { servicePayload } from './service-payload.ts';
 
 /** Variables have no id of their own: their service and their name are one. */
 export function variableId(row: VariableRow): string {
@@ -69,19 +70,6 @@ builder.node(VariableRef, {
   }),
 });
 
-function payload(name: string, description: string) {
-  return builder.objectRef<Payload>(name).implement({
-    description,
-    fields: (t) => ({
-      service: t.field({
-        type: ServiceRef,
-        description: 'The service; see its pendingChanges.',
-        resolve: ({ ids }, _args, { loaders }) => loaded(loaders.service.load(ids.serviceId ?? '')),
-      }),
-    }),
-  });
-}
-
 mutation({
   name: 'setVariables',
   description:
@@ -97,9 +85,9 @@ mutation({
       }),
     }),
   }),
-  payload: payload('SetVariablesPayload', 'The variables were set.'),
+  payload: servicePayload('SetVariablesPayload', 'The variables were set.'),
   run: (room, caller, input) =>
-    control.setVariables(room, caller, { ...input, serviceId: serviceId(input.serviceId) }),
+    control.setVariables(room, caller, { ...input, serviceId: serviceIdOf(input.serviceId) }),
 });
 
 mutation({
@@ -113,11 +101,7 @@ mutation({
       names: t.stringList({ description: 'Their names; at least one.' }),
     }),
   }),
-  payload: payload('UnsetVariablesPayload', 'The variables were unset.'),
+  payload: servicePayload('UnsetVariablesPayload', 'The variables were unset.'),
   run: (room, caller, input) =>
-    control.unsetVariables(room, caller, { ...input, serviceId: serviceId(input.serviceId) }),
+    control.unsetVariables(room, caller, { ...input, serviceId: serviceIdOf(input.serviceId) }),
 });
-
-function serviceId(id: string): string {
-  return localId('Service', id, ['input', 'serviceId']);
-}
