@@ -8,6 +8,7 @@ import { localId, serviceIdOf } from './ids.ts';
 import { mutation } from './mutation.ts';
 import { RedeployRef } from './refs.ts';
 import { CreateServiceInput, SizeInput, serviceInput } from './service-inputs.ts';
+import { servicePayload } from './service-payload.ts';
 
 const created = servicePayload('CreateServicePayload', 'The new service.');
 builder.objectField(created, 'redeploy', (t) =>
