@@ -1,0 +1,195 @@
+// An engine or a database that goes away in the midst of a redeploy: when it comes back the redeploy ends well, with exactly
+// what is wanted; and when it does not, the redeploy still ends by its deadline.
+import postgres from 'postgres';
+import { afterEach, describe, expect, test } from 'vitest';
+import { createService } from '../../src/control/create-service.ts';
+import { cancelRedeploy } from '../../src/control/redeploy.ts';
+import { volumeName } from '../../src/model/jobs.ts';
+import type { Point } from '../../src/orchestrator/deps.ts';
+import { type Fault, type FaultySocket, openFaultySocket } from '../support/faulty-socket.ts';
+import { expectPeace } from '../support/oracle.ts';
+import { freshDatabase } from '../support/postgres.ts';
+import {
+  askRedeploy,
+  endOfRedeploy,
+  newEnvironment,
+  newService,
+  openWorld,
+  redeployed,
+  type World,
+  type WorldOptions,
+} from '../support/world.ts';
+import { watchWriters } from '../support/writers.ts';
+
+const closers: (() => Promise<unknown>)[] = [];
+
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+let watch: ((point: Point) => void) | undefined;
+
+async function freshWorld(options: WorldOptions = {}): Promise<World> {
+  watch = undefined;
+  const database = await freshDatabase();
+  closers.push(() => database.drop());
+  const at = (point: Point) => watch?.(point);
+  const world = await openWorld(database.url, { at, ...options });
+  closers.push(() => world.close());
+  return world;
+}
+
+async function behindFaults(options: WorldOptions = {}): Promise<{ world: World; socket: FaultySocket }> {
+  const socket = await openFaultySocket();
+  closers.push(() => socket.close());
+  return { world: await freshWorld({ ...options, dockerHost: socket.host }), socket };
+}
+
+/** The fault begins as the point is passed and is over after the given time. */
+function failAt(point: Point, socket: FaultySocket, fault: Fault, milliseconds: number): Promise<void> {
+  return new Promise((resolve) => {
+    watch = (passed) => {
+      if (passed !== point) return;
+      watch = undefined;
+      socket.set(fault);
+      if (fault === 'REFUSING') socket.cut();
+      setTimeout(() => {
+        socket.set('NONE');
+        socket.cut();
+        resolve();
+      }, milliseconds);
+    };
+  });
+}
+
+describe('an engine that, for five seconds in the midst of a redeploy,', () => {
+  const cases: [string, Fault, Point][] = [
+    ['refuses', 'REFUSING', 'STOP_JOB:BEFORE'],
+    ['refuses', 'REFUSING', 'START_JOB:BEFORE'],
+    ['does not answer', 'SILENT', 'PREPARE:BEFORE'],
+    ['does not answer', 'SILENT', 'START_JOB:BEFORE'],
+    ['does what it is asked and says nothing of it', 'CUT_BEFORE_ANSWER', 'STOP_JOB:BEFORE'],
+    ['does what it is asked and says nothing of it', 'CUT_BEFORE_ANSWER', 'START_JOB:BEFORE'],
+  ];
+  test.each(cases)(
+    '%s (%s at %s) makes it late, not wrong',
+    async (_what, fault, point) => {
+      const { world, socket } = await behindFaults({ settings: { healthySeconds: 20 } });
+      const { serviceId } = await newService(world, { scale: 2 });
+      await redeployed(world, serviceId);
+      const over = failAt(point, socket, fault, 5_000);
+      const redeployId = await askRedeploy(world, serviceId);
+      await over;
+      // A call that was swallowed is given up at its own deadline, 30 s for a start.
+      expect((await endOfRedeploy(world, redeployId, 60_000)).state).toBe('SUCCEEDED');
+      await expectPeace(world, 30_000);
+    },
+    120_000,
+  );
+});
+
+test('an engine that stays away: the redeploy ends by its deadline, whatever is asked meanwhile', async () => {
+  const { world, socket } = await behindFaults();
+  const { serviceId } = await newService(world);
+  await redeployed(world, serviceId);
+  const began = new Promise<void>((resolve) => {
+    watch = (point) => {
+      if (point !== 'STOP_JOB:BEFORE') return;
+      watch = undefined;
+      socket.set('REFUSING');
+      socket.cut();
+      resolve();
+    };
+  });
+  const redeployId = await askRedeploy(world, serviceId, { deadlineSeconds: 10 });
+  await began;
+  await world.control.store.raw`update services set attention = attention + 1, due_at = now()`;
+  const row = await endOfRedeploy(world, redeployId, 30_000);
+  expect(row).toMatchObject({ state: 'FAILED', cause: { kind: 'ENGINE_UNAVAILABLE' } });
+  socket.set('NONE');
+  await expectPeace(world, 30_000);
+}, 90_000);
+
+test('a cancel is heard while the engine is away', async () => {
+  const { world, socket } = await behindFaults();
+  const { serviceId } = await newService(world);
+  await redeployed(world, serviceId);
+  watch = (point) => {
+    if (point !== 'PREPARE:BEFORE') return;
+    socket.set('REFUSING');
+    socket.cut();
+  };
+  const redeployId = await askRedeploy(world, serviceId);
+  await cancelRedeploy(world.control, world.caller, { redeployId });
+  expect((await endOfRedeploy(world, redeployId, 10_000)).state).toBe('CANCELED');
+  watch = undefined;
+  socket.set('NONE');
+  await expectPeace(world, 30_000);
+}, 60_000);
+
+test('a start that is slow to arrive is waited for before its volume goes to another', async () => {
+  let delay = 0;
+  const world = await freshWorld({
+    settings: { healthySeconds: 30 },
+    runtime: (runtime) => ({
+      ...runtime,
+      startContainer: async (spec) => {
+        const wait = delay;
+        delay = 0;
+        await new Promise((resolve) => setTimeout(resolve, wait));
+        return runtime.startContainer(spec);
+      },
+    }),
+  });
+  const { control, caller } = world;
+  const environmentId = await newEnvironment(world);
+  const input = { type: 'DATABASE', runtime: 'POSTGRESQL', version: '15', label: 'db' } as const;
+  const made = await createService(control, caller, { ...input, environmentId });
+  const { serviceId } = made.ids;
+  await endOfRedeploy(world, 'redeployId' in made.ids ? made.ids.redeployId : '', 60_000);
+  const writers = watchWriters(volumeName(serviceId));
+  delay = 2_000;
+  const superseding = new Promise<string>((resolve) => {
+    watch = (point) => {
+      if (point !== 'START_JOB:BEFORE') return;
+      watch = undefined;
+      resolve(askRedeploy(world, serviceId));
+    };
+  });
+  await askRedeploy(world, serviceId);
+  expect((await endOfRedeploy(world, await superseding)).state).toBe('SUCCEEDED');
+  await expectPeace(world);
+  expect((await writers.stop()).most).toBe(1);
+}, 90_000);
+
+describe('database connections', () => {
+  test('cut over and over in the midst of a redeploy make it late, not wrong', async () => {
+    const world = await freshWorld({ settings: { healthySeconds: 20 } });
+    const { serviceId } = await newService(world, { scale: 2 });
+    await redeployed(world, serviceId);
+    const admin = postgres(world.url, { max: 1, connection: { application_name: 'test' } });
+    closers.push(() => admin.end());
+    let cuts = 0;
+    let over = false;
+    const points: Point[] = ['PREPARE:EFFECT', 'STOP_JOB:EFFECT', 'START_JOB:EFFECT', 'VERIFY_JOB:EFFECT'];
+    watch = (point) => {
+      if (over || !points.includes(point)) return;
+      points.splice(points.indexOf(point), 1);
+      cuts += 1;
+      void admin`select pg_terminate_backend(pid) from pg_stat_activity
+        where datname = current_database() and pid <> pg_backend_pid()`;
+    };
+    const redeployId = await askRedeploy(world, serviceId);
+    const found = await admin.begin(async (tx) => {
+      for (;;) {
+        const [row] = await tx`select state from redeploys where id = ${redeployId}`;
+        if (row?.state !== 'QUEUED' && row?.state !== 'RUNNING') return row?.state;
+        await tx`select pg_sleep(0.1)`;
+      }
+    });
+    over = true;
+    expect(found).toBe('SUCCEEDED');
+    expect(cuts).toBe(4);
+    await expectPeace(world, 30_000);
+  }, 90_000);
+});

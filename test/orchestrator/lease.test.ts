@@ -1,0 +1,118 @@
+// Two processes over one database: whoever holds a service works on it alone, and what a holder can't do any more another
+// does. A holder that was stopped in the midst of a step and comes back does nothing of it.
+import postgres from 'postgres';
+import { afterEach, expect, inject, test } from 'vitest';
+import { type CrashChild, startChild } from '../support/crash-child.ts';
+import type { CrashOptions } from '../support/crash-main.ts';
+import { expectPeace } from '../support/oracle.ts';
+import { freshDatabase } from '../support/postgres.ts';
+import {
+  askRedeploy,
+  endOfRedeploy,
+  newService,
+  openWorld,
+  redeployed,
+  until,
+  type World,
+} from '../support/world.ts';
+
+const settings = { settleSeconds: 0.3, healthySeconds: 20 };
+const closers: (() => Promise<unknown>)[] = [];
+
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+async function freshWorld(orchestrate: boolean): Promise<{ world: World; start: () => Promise<CrashChild> }> {
+  const database = await freshDatabase();
+  closers.push(() => database.drop());
+  const world = await openWorld(database.url, { orchestrate, settings });
+  closers.push(() => world.close());
+  const options: CrashOptions = { url: database.url, dataDirectory: world.dataDirectory, settings };
+  const start = async () => {
+    const child = await startChild(options);
+    closers.push(() => child.end());
+    return child;
+  };
+  return { world, start };
+}
+
+const calls = (child: CrashChild) => child.lines.filter((line) => line.startsWith('call '));
+
+test('a holder that was stopped for longer than its lease destroys and writes nothing when it comes back', async () => {
+  const { world, start } = await freshWorld(false);
+  const holder = await start();
+  const { serviceId } = await newService(world, { scale: 2 });
+  await redeployed(world, serviceId);
+  await holder.arm('STOP_JOB:BEFORE', 1, 'SIGSTOP');
+  const redeployId = await askRedeploy(world, serviceId);
+  await holder.waitFor('hit STOP_JOB:BEFORE');
+  const stoppedAt = performance.now();
+  const before = calls(holder).length;
+  const other = await start();
+  expect((await endOfRedeploy(world, redeployId, 30_000)).state).toBe('SUCCEEDED');
+  expect(performance.now() - stoppedAt).toBeLessThan(25_000);
+  await expectPeace(world);
+  const working = calls(other).length;
+  expect(working).toBeGreaterThan(0);
+  holder.kill('SIGCONT');
+  const wokenAt = performance.now();
+  await until(
+    'it has had time',
+    async () => performance.now() - wokenAt,
+    (milliseconds) => milliseconds > 3_000,
+  );
+  expect(calls(holder).slice(before)).toEqual([]);
+  await expectPeace(world);
+  // It lives, and takes part again.
+  await other.end();
+  expect((await redeployed(world, serviceId)).state).toBe('SUCCEEDED');
+  expect(calls(holder).length).toBeGreaterThan(before);
+  await expectPeace(world);
+}, 90_000);
+
+test('a holder that is killed is followed by the other replica within 3 s', async () => {
+  const { world, start } = await freshWorld(false);
+  const replicas = [await start(), await start()];
+  const { serviceId } = await newService(world, { scale: 2 });
+  await redeployed(world, serviceId);
+  await Promise.all(replicas.map((replica) => replica.arm('START_JOB:EFFECT')));
+  const redeployId = await askRedeploy(world, serviceId);
+  await Promise.race(replicas.map((replica) => replica.dead));
+  const diedAt = performance.now();
+  // The other comes by the same point and would die of it too.
+  await Promise.all(replicas.map((replica) => replica.waitFor('hit START_JOB:EFFECT', 5_000)));
+  expect(performance.now() - diedAt).toBeLessThan(3_000);
+  await start();
+  expect((await endOfRedeploy(world, redeployId)).state).toBe('SUCCEEDED');
+  await expectPeace(world);
+}, 60_000);
+
+test('a replica whose database was away has its sign of life again, and goes on', async () => {
+  const { world } = await freshWorld(true);
+  const { serviceId } = await newService(world);
+  await redeployed(world, serviceId);
+  const name = new URL(world.url).pathname.slice(1) || (world.url.split('/').at(-1) ?? '');
+  const admin = postgres(inject('postgresUrl'), { max: 1 });
+  closers.push(() => admin.end());
+  const signs = async () => {
+    const [row] = await admin`
+      select count(*)::int as held from pg_locks join pg_database on pg_database.oid = database
+      where locktype = 'advisory' and classid = 7226002 and datname = ${name}`;
+    return row?.held;
+  };
+  expect(await signs()).toBe(1);
+  await admin`alter database ${admin(name)} allow_connections false`;
+  await admin`select pg_terminate_backend(pid) from pg_stat_activity where datname = ${name}`;
+  const cutAt = performance.now();
+  await until(
+    'it is away a while',
+    async () => performance.now() - cutAt,
+    (milliseconds) => milliseconds > 5_000,
+  );
+  expect(await signs()).toBe(0);
+  await admin`alter database ${admin(name)} allow_connections true`;
+  await until('the sign of life is back', signs, (held) => held === 1, 15_000);
+  expect((await redeployed(world, serviceId)).state).toBe('SUCCEEDED');
+  await expectPeace(world);
+}, 60_000);
