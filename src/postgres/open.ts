@@ -4,6 +4,7 @@ import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import { migrate as applyMigrations } from 'drizzle-orm/postgres-js/migrator';
 import postgres, { type Sql } from 'postgres';
 import { Unavailable } from '../errors.ts';
+import { guardTransactions } from './cut-connections.ts';
 
 export type Database = PostgresJsDatabase;
 /** A transaction or the database itself; reads take either. */
@@ -55,7 +56,7 @@ export interface StoreOptions {
 }
 
 export function openStore(url: string, options: StoreOptions = { connections: 16 }): Store {
-  const client = connect(url, { maximum: options.connections });
+  const client = guardTransactions(connect(url, { maximum: options.connections }));
   const raw = connect(url, { maximum: 3 });
   const { onQuery } = options;
   const db = drizzle({ client, ...(onQuery ? { logger: { logQuery: onQuery } } : {}) });
