@@ -41,9 +41,10 @@ export async function makeCredentials(
 /** Brings the automatic variables of every service of the environment up to date. A name set by a user stays the user's. */
 export async function refreshAutomaticVariables(
   control: Control,
-  { tx }: Change,
+  change: Change,
   environment: EnvironmentRow,
 ): Promise<void> {
+  const { tx } = change;
   const services = (await listServicesOf(tx, environment.id)).filter(
     (each) => each.deletionRequestedAt === null,
   );
@@ -74,13 +75,31 @@ export async function refreshAutomaticVariables(
       environmentId: environment.id,
       serviceId: service.id,
     };
-    await saveVariables(tx, control.vault, home, items, platform);
-    await removeVariables(
+    const set = await saveVariables(tx, control.vault, home, items, platform);
+    const unset = await removeVariables(
       tx,
       service.id,
       gone.map((row) => row.name),
     );
+    if (rows.length > 0 && set.length + unset.length > 0) await tell(change, service, set, unset);
   }
+}
+
+/** A service that was there before: its clients see that it has changed. */
+async function tell(
+  change: Change,
+  service: ServiceRow,
+  set: readonly string[],
+  unset: readonly string[],
+): Promise<void> {
+  await updateService(change.tx, service.id, {});
+  change.emit({
+    environmentId: service.environmentId,
+    serviceId: service.id,
+    type: 'VARIABLES_CHANGED',
+    data: { set, unset },
+    message: `Automatic variables of ${service.label} follow the services beside it: ${[...set, ...unset].join(', ')}. They take effect with its next redeploy.`,
+  });
 }
 
 interface Engine {
@@ -100,7 +119,7 @@ function ownOf(
   return { ...place, ...getEngineKind(service.runtime).ownVariables(engine.credentials) };
 }
 
-/** Oldest first, so that the first database and the first of each runtime give the customary names. */
+/** Oldest first: the first database and the first of each runtime give the customary names, which no label takes. */
 function addressesOf(engines: readonly Engine[]): Record<string, string> {
   const variables: Record<string, string> = {};
   for (const { service, credentials } of engines) {
@@ -112,7 +131,7 @@ function addressesOf(engines: readonly Engine[]): Record<string, string> {
   }
   for (const { service, credentials } of engines) {
     const name = `${service.label.toUpperCase().replaceAll('-', '_')}_URL`;
-    variables[name] = getEngineKind(service.runtime ?? '').url(service.dnsName, credentials);
+    variables[name] ??= getEngineKind(service.runtime ?? '').url(service.dnsName, credentials);
   }
   return variables;
 }

@@ -16,7 +16,14 @@ import {
 import type { Change } from '../postgres/change.ts';
 import type { EnvironmentRow } from '../postgres/environments.ts';
 import { requestRedeploy, wantedSpec } from '../postgres/request-redeploy.ts';
-import { insertService, insertVolume, listServicesOf, type ServicePatch } from '../postgres/services.ts';
+import {
+  insertService,
+  insertVolume,
+  listServicesOf,
+  type ServicePatch,
+  type ServiceRow,
+} from '../postgres/services.ts';
+import type { VariableHome } from '../postgres/variables.ts';
 import { makeCredentials, refreshAutomaticVariables } from './automatic-variables.ts';
 import { type Control, type Mutated, mutate } from './control.ts';
 import { environmentFor } from './places.ts';
@@ -51,59 +58,88 @@ export function createService(
 ): Promise<Mutated<ServiceIds>> {
   return mutate<ServiceIds>(control, caller, { name: 'createService', input }, async (change) => {
     const environment = await environmentFor(change, caller, 'DEPLOY', input.environmentId);
-    const ids = await addService(control, caller, change, environment, input, ['input']);
+    const [ids] = await addServices(control, caller, change, environment, [{ input, path: ['input'] }]);
+    if (ids === undefined) throw new Error('no service was made');
     return { ids, environmentId: environment.id };
   });
 }
 
-/** The same within a transaction that may do more; the environment's row is locked or new. */
-export async function addService(
+export interface Wanted {
+  readonly input: ServiceInput;
+  readonly path: string[];
+}
+
+/** Several at once, all or none; the environment's row is locked or new. Automatic variables are settled once for all. */
+export async function addServices(
   control: Control,
   caller: Caller,
   change: Change,
   environment: EnvironmentRow,
+  wanted: readonly Wanted[],
+): Promise<ServiceIds[]> {
+  const siblings = await listServicesOf(change.tx, environment.id);
+  const made: ServiceRow[] = [];
+  for (const each of wanted)
+    made.push(await insertOne(control, change, environment, [...siblings, ...made], each));
+  await refreshAutomaticVariables(control, change, environment);
+  const ids: ServiceIds[] = [];
+  for (const [index, service] of made.entries()) {
+    const { input, path } = wanted[index] as Wanted;
+    ids.push(await announce(control, caller, change, environment, service, input, path));
+  }
+  return ids;
+}
+
+async function insertOne(
+  control: Control,
+  change: Change,
+  environment: EnvironmentRow,
+  present: readonly ServiceRow[],
+  { input, path }: Wanted,
+): Promise<ServiceRow> {
+  const label = checkLabel(input.label, [...path, 'label']);
+  checkVariables(input.variables ?? [], [...path, 'variables']);
+  if (present.length >= maximumServices) {
+    const sentence = 'The environment has as many services as it may have.';
+    throw new LimitReached(sentence, path, maximumServices, present.length);
+  }
+  const rival = present.find((each) => each.label === label || each.dnsName === label);
+  if (rival !== undefined) {
+    const inTheWay = { type: 'Service', id: rival.id };
+    const sentence = `The label ${label} is taken by another service of this environment.`;
+    throw new Conflict(sentence, [...path, 'label'], inTheWay);
+  }
+  const id = newId();
+  const row = { id, environmentId: environment.id, type: input.type, label, dnsName: label };
+  const service = await insertService(change.tx, { ...row, ...shapeOf(input, path) });
+  if (service.hasVolume) await insertVolume(change.tx, volumeName(id), id);
+  if (service.runtime !== null) await makeCredentials(control, change, homeOf(environment, id), service);
+  return service;
+}
+
+async function announce(
+  control: Control,
+  caller: Caller,
+  change: Change,
+  environment: EnvironmentRow,
+  service: ServiceRow,
   input: ServiceInput,
   path: string[],
 ): Promise<ServiceIds> {
   const { tx } = change;
-  const label = checkLabel(input.label, [...path, 'label']);
-  const variables = checkVariables(input.variables ?? [], [...path, 'variables']);
-  const siblings = await listServicesOf(tx, environment.id);
-  if (siblings.length >= maximumServices)
-    throw new LimitReached(
-      'The environment has as many services as it may have.',
-      path,
-      maximumServices,
-      siblings.length,
-    );
-  const rival = siblings.find((each) => each.label === label || each.dnsName === label);
-  if (rival !== undefined)
-    throw new Conflict(
-      `The label ${label} is taken by another service of this environment.`,
-      [...path, 'label'],
-      {
-        type: 'Service',
-        id: rival.id,
-      },
-    );
-  const id = newId();
-  const home = { organizationId: environment.organizationId, environmentId: environment.id, serviceId: id };
-  const row = { id, environmentId: environment.id, type: input.type, label, dnsName: label };
-  const service = await insertService(tx, { ...row, ...shapeOf(input, path) });
-  if (service.hasVolume) await insertVolume(tx, volumeName(id), id);
-  if (service.runtime !== null) await makeCredentials(control, change, home, service);
-  await refreshAutomaticVariables(control, change, environment);
-  await saveUserVariables(control, change, home, variables, caller.tokenName, path);
+  const { id: serviceId, label, type } = service;
+  const home = homeOf(environment, serviceId);
+  await saveUserVariables(control, change, home, input.variables ?? [], caller.tokenName, path);
   change.emit({
     environmentId: environment.id,
-    serviceId: id,
+    serviceId,
     type: 'SERVICE_CREATED',
-    data: { label, type: input.type },
+    data: { label, type },
     message: `${caller.tokenName} created the service ${label}.`,
   });
-  const subject = { environmentId: environment.id, subjectType: 'Service', subjectId: id };
+  const subject = { environmentId: environment.id, subjectType: 'Service', subjectId: serviceId };
   change.audit({ caller, action: 'createService', ...subject });
-  if (input.type === 'CODE') return { serviceId: id };
+  if (type === 'CODE') return { serviceId };
   const spec = await wantedSpec(tx, service);
   if (spec === undefined) throw new Error(`no spec for the new service ${label}`);
   const redeploy = await requestRedeploy(change, { service }, spec, {
@@ -112,7 +148,11 @@ export async function addService(
     requestedBy: caller.tokenName,
     deadlineSeconds: control.settings.deadlineSeconds,
   });
-  return { serviceId: id, redeployId: redeploy.id };
+  return { serviceId, redeployId: redeploy.id };
+}
+
+function homeOf(environment: EnvironmentRow, serviceId: string): VariableHome {
+  return { organizationId: environment.organizationId, environmentId: environment.id, serviceId };
 }
 
 /** What the type allows of what was asked for. */

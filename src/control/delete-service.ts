@@ -2,12 +2,11 @@
 import { InvalidInput, NotRedeployable } from '../errors.ts';
 import { type Caller, may } from '../model/callers.ts';
 import type { Change } from '../postgres/change.ts';
-import { lockEnvironment } from '../postgres/environments.ts';
 import { endOpenRedeploy } from '../postgres/redeploys.ts';
 import { retireVolumes, type ServiceRow, updateService } from '../postgres/services.ts';
 import { refreshAutomaticVariables } from './automatic-variables.ts';
 import { type Control, type Mutated, mutate } from './control.ts';
-import { serviceFor } from './places.ts';
+import { serviceFor, serviceWithEnvironmentFor } from './places.ts';
 
 export interface StopServiceInput {
   readonly serviceId: string;
@@ -50,12 +49,16 @@ export function deleteService(
   input: DeleteServiceInput,
 ): Promise<Mutated<ServiceIds>> {
   return mutate(control, caller, { name: 'deleteService', input: {} }, async (change) => {
-    const { service } = await serviceFor(change, caller, 'MANAGE_ENVIRONMENTS', input.serviceId);
+    const { service, environment } = await serviceWithEnvironmentFor(
+      change,
+      caller,
+      'MANAGE_ENVIRONMENTS',
+      input.serviceId,
+    );
     if (input.confirm !== service.label)
       throw new InvalidInput(['input', 'confirm'], `must be the service's label, ${service.label}.`);
     await markServiceDeleting(control, caller, change, service);
-    const environment = await lockEnvironment(change.tx, service.environmentId);
-    if (environment !== undefined) await refreshAutomaticVariables(control, change, environment);
+    await refreshAutomaticVariables(control, change, environment);
     return { ids: { serviceId: service.id }, environmentId: service.environmentId };
   });
 }

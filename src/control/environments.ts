@@ -12,7 +12,7 @@ import {
 } from '../postgres/environments.ts';
 import { listServicesOf } from '../postgres/services.ts';
 import { type Control, type Mutated, mutate } from './control.ts';
-import { addService, type ServiceInput } from './create-service.ts';
+import { addServices, type ServiceInput } from './create-service.ts';
 import { markServiceDeleting } from './delete-service.ts';
 import { checkRevision, environmentFor } from './places.ts';
 
@@ -52,8 +52,11 @@ export function createEnvironment(
       subjectType: 'Environment',
       subjectId: environmentId,
     });
-    for (const [index, service] of (input.services ?? []).entries())
-      await addService(control, caller, change, environment, service, ['input', 'services', String(index)]);
+    const wanted = (input.services ?? []).map((service, index) => ({
+      input: service,
+      path: ['input', 'services', String(index)],
+    }));
+    await addServices(control, caller, change, environment, wanted);
     return { ids: { environmentId }, environmentId };
   });
 }

@@ -54,18 +54,20 @@ export async function* streamEvents(
     const start = startOf(selection, state);
     let { seq } = start;
     let caughtUp = false;
+    let quietSince = performance.now();
     if (start.gap !== undefined) yield start.gap;
     const place = (at: number) => writeCursor(positionOf(environmentId, state, at));
     while (!signal.aborted) {
       // Asked before reading: what ends the subject is in the log before it shows as ended.
       const ended = caughtUp ? false : await selection.ended();
-      const events = await log.read(environmentId, seq, batch, redeployId);
+      const events = await log.read(environmentId, seq, batch, { redeployId, fromTable: ended });
       for (const event of events) {
         const wanted = selection.types === undefined || selection.types.includes(event.type);
         if (redeployId === undefined && event.seq !== seq + 1)
           yield gapTo(environmentId, state, seq, event.seq - 1);
         seq = event.seq;
         if (wanted) yield { kind: 'ITEM', cursor: place(seq), item: event };
+        if (wanted) quietSince = performance.now();
         if (signal.aborted || isLast(event, selection)) return;
       }
       if (events.length === batch) continue;
@@ -75,9 +77,14 @@ export async function* streamEvents(
         if (ended) return;
         continue;
       }
-      const more = await following.wait(seq, heartbeatMs, signal);
+      const quietMs = performance.now() - quietSince;
+      if (quietMs >= heartbeatMs) {
+        quietSince = performance.now();
+        yield { kind: 'HEARTBEAT', cursor: place(seq) };
+        continue;
+      }
+      const more = await following.wait(seq, heartbeatMs - quietMs, signal);
       // A stream of one redeploy passes over the events of others: its place moves on so that it needn't look again.
-      if (!more && !signal.aborted) yield { kind: 'HEARTBEAT', cursor: place(seq) };
       if (more && redeployId !== undefined) seq = await passOver(control, selection, seq);
     }
   } finally {

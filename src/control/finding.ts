@@ -1,5 +1,6 @@
 // Finding by name: what a caller sees under a namespace and label.
 import { type Caller, sees } from '../model/callers.ts';
+import { isLabel } from '../model/rules.ts';
 import { type EnvironmentRow, findEnvironmentByNamespace } from '../postgres/environments.ts';
 import { findServiceByLabel, type ServiceRow } from '../postgres/services.ts';
 import type { Control } from './control.ts';
@@ -9,6 +10,7 @@ export async function findEnvironment(
   caller: Caller,
   namespace: string,
 ): Promise<EnvironmentRow | undefined> {
+  if (!isLabel(namespace)) return undefined;
   const row = await findEnvironmentByNamespace(control.store.db, namespace);
   return row !== undefined && sees(caller, { ...row, environmentId: row.id }) ? row : undefined;
 }
@@ -19,6 +21,7 @@ export async function findService(
   namespace: string,
   label: string,
 ): Promise<ServiceRow | undefined> {
+  if (!isLabel(namespace) || !isLabel(label)) return undefined;
   const placed = await findServiceByLabel(control.store.db, namespace, { label });
   if (placed === undefined) return undefined;
   const { service, organizationId } = placed;

@@ -1,12 +1,12 @@
 // Single jobs: one command can be run as a job of its own; one job can be stopped (and is replaced if the service wants as many), or started again, which makes a new job
 // at once where back-off or an exhausted restart budget would have it wait.
-import { Conflict, InvalidInput, NotFound } from '../errors.ts';
+import { Conflict, InvalidInput, LimitReached, NotFound } from '../errors.ts';
 import { newId } from '../ids.ts';
 import type { Caller } from '../model/callers.ts';
 import { hasEnded } from '../model/jobs.ts';
 import { checkVariableValue } from '../model/rules.ts';
 import type { Change } from '../postgres/change.ts';
-import { insertJobs, type JobRow, listJobsById, updateJob } from '../postgres/jobs.ts';
+import { countOpenTasks, insertJobs, type JobRow, listJobsById, updateJob } from '../postgres/jobs.ts';
 import { type ServiceRow, updateService } from '../postgres/services.ts';
 import { type Control, type Mutated, mutate } from './control.ts';
 import { refuseUnlessRedeployable } from './delete-service.ts';
@@ -62,6 +62,8 @@ export interface RunTaskInput {
 }
 
 const longestCommand = 100;
+/** Of one service at a time. */
+const mostTasks = 10;
 
 /** One command, once, in the image and with the variables that the service runs with. */
 export function runTask(control: Control, caller: Caller, input: RunTaskInput): Promise<Mutated<JobIds>> {
@@ -77,6 +79,14 @@ export function runTask(control: Control, caller: Caller, input: RunTaskInput): 
     if (spec === null || image === null)
       throw new Conflict(`${service.label} runs no release yet. Push code first.`, ['input', 'serviceId']);
     const command = checkCommand(input.command);
+    const open = await countOpenTasks(change.tx, service.id);
+    if (open >= mostTasks)
+      throw new LimitReached(
+        `${open} tasks of ${service.label} have not ended yet. Wait for them, or stop some.`,
+        ['input', 'serviceId'],
+        mostTasks,
+        open,
+      );
     const releaseId = spec.image.kind === 'RELEASE' ? spec.image.releaseId : null;
     const at = { environmentId, serviceId: service.id, redeployId, releaseId };
     const row = {

@@ -5,7 +5,8 @@ import { InvalidInput, NotFound } from '../errors.ts';
 import { authorise, type Caller } from '../model/callers.ts';
 import { hasEnded } from '../model/jobs.ts';
 import { firstPlace, isAfter, type LinePlace, type OutputLine, placeAfter } from '../model/output.ts';
-import { type JobRow, listJobsById, listLines } from '../postgres/jobs.ts';
+import { listLines } from '../postgres/job-lines.ts';
+import { type JobRow, listJobsById } from '../postgres/jobs.ts';
 import type { Control } from './control.ts';
 import { readLineCursor, writeLineCursor } from './cursors.ts';
 import { heartbeatMs, type StreamItem } from './event-stream.ts';
@@ -39,6 +40,7 @@ export async function* streamOutput(
   const cursor = () => writeLineCursor({ jobId, ...reading.place });
   const hints = listenFor(control, jobId);
   let caughtUp = false;
+  let quietSince = performance.now();
   try {
     while (!signal.aborted) {
       const hint = hints.next();
@@ -50,6 +52,7 @@ export async function* streamOutput(
         else if (line === 'CUT')
           yield { kind: 'GAP', cursor: cursor(), from: after ?? null, to: cursor(), reason: 'LINES_CUT' };
         else yield { kind: 'ITEM', cursor: cursor(), item: { ...line, jobId } };
+        quietSince = performance.now();
         if (signal.aborted) return;
       }
       if (!caughtUp) yield { kind: 'CAUGHT_UP', cursor: cursor() };
@@ -58,6 +61,9 @@ export async function* streamOutput(
       if (hasEnded(job.state) && job.cleaned) return;
       if (isLiving(job) && !follow) continue;
       await hints.wait(hint, pollMs, signal);
+      if (performance.now() - quietSince < heartbeatMs || signal.aborted) continue;
+      quietSince = performance.now();
+      yield { kind: 'HEARTBEAT', cursor: cursor() };
     }
   } finally {
     hints.stop();

@@ -3,7 +3,7 @@ import { Conflict, NotFound, Stale } from '../errors.ts';
 import { type Action, authorise, type Caller } from '../model/callers.ts';
 import type { Change } from '../postgres/change.ts';
 import { type EnvironmentRow, lockEnvironment } from '../postgres/environments.ts';
-import { lockService, type PlacedService } from '../postgres/services.ts';
+import { listServicesById, lockService, type PlacedService } from '../postgres/services.ts';
 
 export async function environmentFor(
   { tx }: Change,
@@ -45,6 +45,24 @@ export async function serviceFor(
       id,
     });
   return placed;
+}
+
+/**
+ * For what touches siblings too: the environment is locked before the service, as everywhere, so that no two mutations
+ * wait for each other.
+ */
+export async function serviceWithEnvironmentFor(
+  change: Change,
+  caller: Caller,
+  action: Action,
+  id: string,
+): Promise<PlacedService & { readonly environment: EnvironmentRow }> {
+  const path = ['input', 'serviceId'];
+  const [found] = await listServicesById(change.tx, [id]);
+  const environment = found && (await lockEnvironment(change.tx, found.environmentId));
+  if (environment === undefined) throw new NotFound('service', path);
+  const placed = await serviceFor(change, caller, action, id, path);
+  return { ...placed, environment };
 }
 
 export function checkRevision(expected: number | null | undefined, revision: number): void {

@@ -3,15 +3,9 @@ import { NotFound } from '../errors.ts';
 import { newId } from '../ids.ts';
 import { authorise, type Caller } from '../model/callers.ts';
 import { hasEnded } from '../model/jobs.ts';
+import { findOpenBuild, listWaitingBuilds } from '../postgres/builds.ts';
 import { change } from '../postgres/change.ts';
-import {
-  findOpenBuild,
-  insertJobs,
-  type JobRow,
-  listJobsById,
-  listWaitingBuilds,
-  moveJob,
-} from '../postgres/jobs.ts';
+import { insertJobs, type JobRow, listJobsById, moveJob } from '../postgres/jobs.ts';
 import { findRedeployOfRelease } from '../postgres/redeploys.ts';
 import { findServiceByLabel, lockService } from '../postgres/services.ts';
 import type { Control } from './control.ts';

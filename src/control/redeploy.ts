@@ -71,6 +71,7 @@ export function cancelRedeploy(
     const [found] = await listRedeploysById(change.tx, [input.redeployId]);
     if (found === undefined) throw new NotFound('redeploy', path);
     const { service } = await serviceFor(change, caller, 'DEPLOY', found.serviceId, path, 'redeploy');
+    refuseUnlessRedeployable(service, caller);
     const redeploy = await updateRedeploy(change.tx, found.id, { cancelRequested: true });
     if (redeploy === undefined)
       throw new Conflict(`The redeploy has ended already: ${found.state}.`, path, {
@@ -138,8 +139,13 @@ async function deployableSpec(reader: Reader, service: ServiceRow): Promise<Spec
 }
 
 async function planHash(reader: Reader, service: ServiceRow, spec: Spec): Promise<string> {
+  const workers = (await listWorkers(reader, [service.id])).get(service.id) ?? {};
   const open = (await findOpenRedeploys(reader, [service.id])).get(service.id);
-  const text = planText(service.runningSpec ?? undefined, spec, open?.id ?? null);
+  const text = planText(service.runningSpec ?? undefined, spec, {
+    openRedeployId: open?.id ?? null,
+    stopped: service.stopped,
+    workers,
+  });
   return createHash('sha256').update(text).digest('hex');
 }
 

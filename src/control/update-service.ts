@@ -5,7 +5,6 @@ import { checkLabel, checkRange } from '../model/rules.ts';
 import { findEngineKind } from '../model/service-types/index.ts';
 import { chooseSize, maximumScale, maximumWorkerLimit, type SizeInput } from '../model/sizes.ts';
 import type { Change } from '../postgres/change.ts';
-import { lockEnvironment } from '../postgres/environments.ts';
 import {
   listServicesOf,
   listWorkers,
@@ -15,7 +14,7 @@ import {
 } from '../postgres/services.ts';
 import { refreshAutomaticVariables } from './automatic-variables.ts';
 import { type Control, type Mutated, mutate } from './control.ts';
-import { checkRevision, serviceFor } from './places.ts';
+import { checkRevision, serviceWithEnvironmentFor } from './places.ts';
 
 export interface UpdateServiceInput {
   readonly serviceId: string;
@@ -35,7 +34,12 @@ export function updateService(
   input: UpdateServiceInput,
 ): Promise<Mutated<{ serviceId: string }>> {
   return mutate(control, caller, { name: 'updateService', input: {} }, async (change) => {
-    const { service } = await serviceFor(change, caller, 'DEPLOY', input.serviceId);
+    const { service, environment } = await serviceWithEnvironmentFor(
+      change,
+      caller,
+      'DEPLOY',
+      input.serviceId,
+    );
     checkRevision(input.expectedRevision, service.revision);
     if (input.redeployable != null) authoriseAction(caller, 'OPERATE');
     const patch = await patchFrom(change, service, input);
@@ -43,10 +47,7 @@ export function updateService(
     if (fields.length === 0) throw new InvalidInput(['input'], 'must change at least one field.');
     const { environmentId } = service;
     await writeService(change.tx, service.id, patch);
-    if (patch.label !== undefined) {
-      const environment = await lockEnvironment(change.tx, environmentId);
-      if (environment !== undefined) await refreshAutomaticVariables(control, change, environment);
-    }
+    if (patch.label !== undefined) await refreshAutomaticVariables(control, change, environment);
     change.emit({
       environmentId,
       serviceId: service.id,

@@ -11,7 +11,6 @@ import {
   utf8Length,
 } from '../model/rules.ts';
 import { type Change, change } from '../postgres/change.ts';
-import { lockEnvironment } from '../postgres/environments.ts';
 import { listServicesById, updateService } from '../postgres/services.ts';
 import {
   listVariables,
@@ -22,7 +21,7 @@ import {
 } from '../postgres/variables.ts';
 import { refreshAutomaticVariables } from './automatic-variables.ts';
 import { type Control, type Mutated, mutate } from './control.ts';
-import { checkRevision, serviceFor } from './places.ts';
+import { checkRevision, serviceFor, serviceWithEnvironmentFor } from './places.ts';
 import { placeOf } from './visibility.ts';
 
 export interface VariableInput {
@@ -66,7 +65,12 @@ export function unsetVariables(
   input: UnsetVariablesInput,
 ): Promise<Mutated<{ serviceId: string }>> {
   return mutate(control, caller, { name: 'unsetVariables', input: {} }, async (change) => {
-    const { service } = await serviceFor(change, caller, 'DEPLOY', input.serviceId);
+    const { service, environment } = await serviceWithEnvironmentFor(
+      change,
+      caller,
+      'DEPLOY',
+      input.serviceId,
+    );
     if (input.names.length === 0)
       throw new InvalidInput(['input', 'names'], 'must name at least one variable.');
     const present = (await listVariables(change.tx, [service.id])).get(service.id) ?? [];
@@ -80,8 +84,7 @@ export function unsetVariables(
     }
     const unset = await removeVariables(change.tx, service.id, input.names);
     await updateService(change.tx, service.id, {});
-    const environment = await lockEnvironment(change.tx, service.environmentId);
-    if (environment !== undefined) await refreshAutomaticVariables(control, change, environment);
+    await refreshAutomaticVariables(control, change, environment);
     tell(change, caller, service, { set: [], unset }, 'unsetVariables');
     return { ids: { serviceId: service.id }, environmentId: service.environmentId };
   });

@@ -7,6 +7,7 @@ import { maximumWorkerLimit } from '../model/sizes.ts';
 import type { Change } from '../postgres/change.ts';
 import { listWorkers, type ServiceRow, saveWorkerCount, updateService } from '../postgres/services.ts';
 import { type Control, type Mutated, mutate } from './control.ts';
+import { refuseUnlessRedeployable } from './delete-service.ts';
 import { serviceFor } from './places.ts';
 
 export interface WorkerInput {
@@ -70,6 +71,7 @@ function change(
 ): Promise<Mutated<ServiceIds>> {
   return mutate(control, caller, { name, input: {} }, async (current) => {
     const { service } = await serviceFor(current, caller, 'DEPLOY', input.serviceId);
+    refuseUnlessRedeployable(service, caller);
     if (service.type !== 'CODE') throw new InvalidInput(['input', 'serviceId'], 'must be a code service.');
     const target = checkTarget(input.target, ['input', 'target']);
     const present = (await listWorkers(current.tx, [service.id])).get(service.id) ?? {};

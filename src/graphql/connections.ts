@@ -38,7 +38,7 @@ function key(
 ): string | undefined {
   if (cursor == null) return undefined;
   const text = Buffer.from(cursor, 'base64url').toString('utf8');
-  if (cursor.length > 200 || !isKey(text))
+  if (cursor.length > 300 || !isKey(text))
     throw new InvalidInput([name], 'is no cursor of this list. Give back one that you were given.');
   return text;
 }

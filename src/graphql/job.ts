@@ -81,7 +81,7 @@ builder.node(JobRef, {
           description: 'Lines after this place; from the beginning when absent.',
         }),
       },
-      complexity: ({ first }) => ({ field: 1, multiplier: Math.min(100, Math.max(1, first)) }),
+      complexity: ({ first }) => ({ field: 50, multiplier: Math.min(100, Math.max(1, first)) }),
       resolve: (row, { first, after }, context) => logPage(context, row, first, after),
     }),
   }),

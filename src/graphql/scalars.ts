@@ -18,7 +18,7 @@ builder.scalarType('DateTime', {
 
 builder.scalarType('Cursor', {
   description:
-    "A place in a stream, opaque: given back unchanged as `after`, the stream goes on behind it. A cursor of another stream, or of a log that was begun anew since, is answered with a Gap. The same cursors serve subscriptions, SSE's Last-Event-ID and queries.",
+    "A place in a stream, opaque: given back unchanged as `after`, the stream goes on behind it. A cursor of another environment, or of a log that was begun anew since, is answered with a Gap; what is no cursor of this kind of stream is refused as INVALID. The same cursors serve subscriptions, SSE's Last-Event-ID and queries.",
   serialize: (value) => value,
   parseValue: (value) => {
     if (typeof value !== 'string') throw new TypeError('Cursor must be a string.');

@@ -40,9 +40,9 @@ export function present<T extends StreamItem<unknown>>(context: Context, item: T
   return item;
 }
 
-/** `after` as given, or what SSE's Last-Event-ID says. */
+/** What SSE's Last-Event-ID says, else `after` as given: a client that reconnects sends its first document again. */
 export function afterOf(context: Context, after: string | null | undefined): string | undefined {
-  return after ?? context.lastEventId ?? undefined;
+  return context.lastEventId ?? after ?? undefined;
 }
 
 type Plain<K extends StreamItem<unknown>['kind']> = Extract<StreamItem<unknown>, { kind: K }>;

@@ -1,7 +1,17 @@
-// Taking secret values out of text. Which values count as secret is a rule of thumb: the platform's own names and values
-// that are short, a plain word or a plain number are left, since they would make every other line unreadable.
+// Taking secret values out of text. Every value of eight characters or more counts as secret, but for the platform's own
+// names and a few words that settings customarily have, which would make every other line unreadable.
 
 const mark = '[redacted]';
+
+const ordinary = new Set([
+  'production',
+  'development',
+  'staging',
+  'localhost',
+  'disabled',
+  'postgres',
+  'postgresql',
+]);
 
 export function redactor(
   variables: readonly (readonly [name: string, value: string])[],
@@ -19,7 +29,7 @@ export function redactor(
 }
 
 function looksSecret(name: string, value: string): boolean {
-  return value.length >= 8 && !name.startsWith('BERTH_') && !/^(?:[A-Za-z]+|\d+)$/.test(value);
+  return value.length >= 8 && !name.startsWith('BERTH_') && !ordinary.has(value.toLowerCase());
 }
 
 /** The password within an address like postgresql://user:password@host. */

@@ -13,6 +13,11 @@ export const maximumVariables = 500;
 /** All values of a service together; the kernel's room for a process's environment ends not far above. */
 export const maximumEnvironmentBytes = 1024 * 1024;
 
+/** Whether anything can be called so at all. */
+export function isLabel(value: string): boolean {
+  return label.test(value);
+}
+
 export function checkLabel(value: string, path: Path): string {
   if (!label.test(value))
     throw new InvalidInput(

@@ -92,6 +92,7 @@ function flatten(spec: Spec): Map<string, string> {
   if (spec.size.storageGiB !== null) fields.set('size.storageGiB', String(spec.size.storageGiB));
   fields.set('scale', String(spec.scale));
   fields.set('strategy', spec.strategy);
+  fields.set('rollBack', String(spec.rollBack));
   for (const [target, command] of Object.entries(spec.commands)) fields.set(`commands.${target}`, command);
   for (const [name, ref] of Object.entries(spec.variables))
     fields.set(`variables.${name}`, `digest ${ref.digest}`);
@@ -99,9 +100,20 @@ function flatten(spec: Spec): Map<string, string> {
 }
 
 /** What identifies a decision to redeploy: hashed into the plan's hash. Sorted, so equal plans give equal text. */
-export function planText(running: Spec | undefined, wanted: Spec, openRedeployId: string | null): string {
+export function planText(
+  running: Spec | undefined,
+  wanted: Spec,
+  around: {
+    readonly openRedeployId: string | null;
+    readonly stopped: boolean;
+    readonly workers: Readonly<Record<string, number>>;
+  },
+): string {
   return JSON.stringify([
-    openRedeployId,
+    around.openRedeployId,
+    around.stopped,
+    Object.entries(around.workers).sort(),
+    wanted.image.kind === 'RELEASE' ? wanted.image.imageId : null,
     running === undefined ? null : [...flatten(running)].sort(),
     [...flatten(wanted)].sort(),
   ]);

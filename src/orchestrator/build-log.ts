@@ -1,7 +1,7 @@
 // The log of a build, kept whole as lines of its job: written in batches, told by a hint, values of the service's
 // variables taken out, terminal control characters too.
 import { plainLine } from '../build/plain-text.ts';
-import { appendLines, type JobLineRow, lastLineSeq } from '../postgres/jobs.ts';
+import { appendLines, type JobLineRow, lastLineSeq } from '../postgres/job-lines.ts';
 import type { Deps } from './deps.ts';
 
 const flushEveryMs = 100;
@@ -35,7 +35,7 @@ export async function openBuildLog(
     const shown =
       seq === mostLines
         ? '… the rest of this log is left out.'
-        : redact(plainLine(text)).slice(0, longestLine);
+        : plainLine(redact(text)).slice(0, longestLine);
     pending.push({ jobId, seq, timeNanos: lastNanos, stream: 'STDOUT', text: shown });
   }
   function flush(): Promise<void> {

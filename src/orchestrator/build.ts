@@ -6,8 +6,9 @@ import { Refusal } from '../errors.ts';
 import { newId } from '../ids.ts';
 import { releaseTag } from '../model/jobs.ts';
 import { holdBuild } from '../postgres/build-hold.ts';
+import { listOpenBuilds } from '../postgres/builds.ts';
 import { change } from '../postgres/change.ts';
-import { type JobRow, listOpenBuilds, updateJob } from '../postgres/jobs.ts';
+import { type JobRow, updateJob } from '../postgres/jobs.ts';
 import { listServicesById, lockService, type ServiceRow } from '../postgres/services.ts';
 import { listVariables, refsOf } from '../postgres/variables.ts';
 import { BuildFailed, EngineFault, ImageMissing, labels as label } from '../runtime/runtime.ts';
@@ -156,7 +157,8 @@ async function makeRelease(
 }
 
 /** The engine's own bookkeeping between the steps tells a person nothing. */
-const bookkeeping = /^(?: ---> (?:Running in )?[0-9a-f]{12}$| ---> Using cache$|Removing intermediate container )/;
+const bookkeeping =
+  /^(?: ---> (?:Running in )?[0-9a-f]{12}$| ---> Using cache$|Removing intermediate container )/;
 
 function tellLine(log: BuildLog, line: string): void {
   if (!bookkeeping.test(line)) log.line(line);

@@ -1,6 +1,7 @@
 // Clearing an ended job's container away, its last lines of output kept first.
 import { containerName } from '../model/jobs.ts';
-import { appendLines, type JobLineRow, type JobRow, updateJob } from '../postgres/jobs.ts';
+import { appendLines, type JobLineRow } from '../postgres/job-lines.ts';
+import { type JobRow, updateJob } from '../postgres/jobs.ts';
 import { ForeignObject } from '../runtime/runtime.ts';
 import { assertHeld, type Hold, perform, write } from './deps.ts';
 import { tailToKeep } from './kept-lines.ts';

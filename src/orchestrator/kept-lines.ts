@@ -3,7 +3,8 @@
 import { keptLineLength, keptLines } from '../model/failures.ts';
 import { containerName } from '../model/jobs.ts';
 import { redactor } from '../model/redaction.ts';
-import { type JobLineRow, type JobRow, listLastLines } from '../postgres/jobs.ts';
+import { type JobLineRow, listLastLines } from '../postgres/job-lines.ts';
+import type { JobRow } from '../postgres/jobs.ts';
 import { openSecrets } from '../postgres/variables.ts';
 import { EngineFault, ForeignObject, type LogLine } from '../runtime/runtime.ts';
 import type { Deps, Hold } from './deps.ts';

@@ -16,10 +16,17 @@ export interface StreamState {
   readonly lastSeq: number;
 }
 
+export interface ReadOptions {
+  /** Only events of this redeploy. */
+  readonly redeployId?: string | undefined;
+  /** Past the window, which may lag a moment behind what is committed. */
+  readonly fromTable?: boolean;
+}
+
 export interface EventLog {
   state(environmentId: string): Promise<StreamState | undefined>;
   /** Events after `seq`, oldest first. A hole at the beginning means that retention has removed what is missing. */
-  read(environmentId: string, seq: number, limit: number, redeployId?: string): Promise<LoggedEvent[]>;
+  read(environmentId: string, seq: number, limit: number, options?: ReadOptions): Promise<LoggedEvent[]>;
   /** Keeps the environment's window alive until `release`. */
   follow(environmentId: string): Following;
   close(): void;
@@ -81,10 +88,10 @@ export function openEventLog(store: Store, nudges: Nudges): EventLog {
 
   return {
     state: (environmentId) => withDeadline(store, findState(store.db, environmentId)),
-    read: async (environmentId, seq, limit, redeployId) => {
+    read: async (environmentId, seq, limit, { redeployId, fromTable = false } = {}) => {
       const kept = windows.get(environmentId)?.events ?? [];
       const oldest = kept[0]?.seq;
-      if (oldest !== undefined && seq >= oldest - 1) {
+      if (!fromTable && oldest !== undefined && seq >= oldest - 1) {
         const wanted = redeployId === undefined ? kept : kept.filter((e) => e.redeployId === redeployId);
         return wanted.filter((event) => event.seq > seq).slice(0, limit);
       }

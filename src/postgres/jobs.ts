@@ -1,10 +1,24 @@
 // Rows of jobs. A state is only ever written by `moveJob`, whose condition holds the table of moves: a late writer's
 // update affects no row.
-import { and, asc, desc, eq, gt, inArray, isNotNull, not, or, type SQL, sql } from 'drizzle-orm';
+import {
+  and,
+  asc,
+  desc,
+  eq,
+  getTableColumns,
+  gt,
+  inArray,
+  isNotNull,
+  not,
+  or,
+  type SQL,
+  sql,
+} from 'drizzle-orm';
 import { endedStates, type JobState, type JobType, statesBefore } from '../model/jobs.ts';
 import type { Reader, Transaction } from './open.ts';
 import { type PageRequest, pagesByParent } from './pages.ts';
-import { jobLines, jobs } from './tables/jobs.ts';
+import { jobs } from './tables/jobs.ts';
+import { redeploys } from './tables/redeploys.ts';
 
 export type JobRow = typeof jobs.$inferSelect;
 /** What lists don't show: the spec copy above all, which is large. */
@@ -21,7 +35,9 @@ const unshown = [
   'attempt',
 ] as const satisfies readonly (keyof JobRow)[];
 export type ShownJob = Omit<JobRow, (typeof unshown)[number]>;
-export type JobLineRow = typeof jobLines.$inferSelect;
+const shownColumns = Object.fromEntries(
+  Object.entries(getTableColumns(jobs)).filter(([name]) => !(unshown as readonly string[]).includes(name)),
+) as Omit<ReturnType<typeof getTableColumns<typeof jobs>>, (typeof unshown)[number]>;
 export type JobPatch = Partial<typeof jobs.$inferInsert> | Record<string, SQL>;
 
 export async function insertJobs(
@@ -139,13 +155,35 @@ export function pageJobs(
 }
 
 /** Jobs that took part in redeploys: started by, restored by or replaced by one. */
-export function listJobsOfRedeploys(reader: Reader, redeployIds: readonly string[]): Promise<JobRow[]> {
-  const ids = [...redeployIds];
-  return reader
-    .select()
-    .from(jobs)
-    .where(or(inArray(jobs.redeployId, ids), inArray(jobs.restoredBy, ids), inArray(jobs.replacedBy, ids)))
+export async function listJobsOfRedeploys(
+  reader: Reader,
+  redeployIds: readonly string[],
+): Promise<Map<string, ShownJob[]>> {
+  // Replacements of jobs that died later run its spec too, and had no part in it.
+  const during = sql`${jobs.createdAt} <= coalesce(${redeploys.endedAt}, 'infinity')`;
+  const took = or(
+    eq(jobs.redeployId, redeploys.id),
+    eq(jobs.restoredBy, redeploys.id),
+    eq(jobs.replacedBy, redeploys.id),
+  );
+  const rows = await reader
+    .select({ redeployId: redeploys.id, job: shownColumns })
+    .from(redeploys)
+    .innerJoin(jobs, and(took, during, inArray(jobs.type, ['DEPLOY', 'WORKER'])))
+    .where(inArray(redeploys.id, [...redeployIds]))
     .orderBy(asc(jobs.id));
+  const groups = Map.groupBy(rows, (row) => row.redeployId);
+  return new Map([...groups].map(([id, group]) => [id, group.map(({ job }) => job)]));
+}
+
+export async function countOpenTasks(reader: Reader, serviceId: string): Promise<number> {
+  const [row] = await reader
+    .select({ open: sql<number>`count(*)`.mapWith(Number) })
+    .from(jobs)
+    .where(
+      and(eq(jobs.serviceId, serviceId), eq(jobs.type, 'TASK'), not(inArray(jobs.state, [...endedStates]))),
+    );
+  return row?.open ?? 0;
 }
 
 /** Healthy deploy and worker jobs by service. */
@@ -187,98 +225,4 @@ export async function markUnclean(
     .set({ cleaned: false })
     .where(and(sql`${jobs.id}::text in ${[...ids]}`, inArray(jobs.state, [...endedStates]), jobs.cleaned))
     .returning({ id: jobs.id, serviceId: jobs.serviceId, state: jobs.state });
-}
-
-export async function appendLines(
-  tx: Pick<Transaction, 'insert'>,
-  rows: readonly JobLineRow[],
-): Promise<void> {
-  if (rows.length > 0)
-    await tx
-      .insert(jobLines)
-      .values([...rows])
-      .onConflictDoNothing();
-}
-
-export function listLines(
-  reader: Reader,
-  jobId: string,
-  afterSeq: number,
-  limit: number,
-): Promise<JobLineRow[]> {
-  return reader
-    .select()
-    .from(jobLines)
-    .where(and(eq(jobLines.jobId, jobId), gt(jobLines.seq, afterSeq)))
-    .orderBy(asc(jobLines.seq))
-    .limit(limit);
-}
-
-export async function listLastLines(reader: Reader, jobId: string, count: number): Promise<JobLineRow[]> {
-  const rows = await reader
-    .select()
-    .from(jobLines)
-    .where(eq(jobLines.jobId, jobId))
-    .orderBy(desc(jobLines.seq))
-    .limit(count);
-  return rows.reverse();
-}
-
-export async function lastLineSeq(reader: Reader, jobId: string): Promise<number> {
-  const [row] = await reader
-    .select({ seq: sql<number>`coalesce(max(${jobLines.seq}), 0)`.mapWith(Number) })
-    .from(jobLines)
-    .where(eq(jobLines.jobId, jobId));
-  return row?.seq ?? 0;
-}
-
-/** The build of a commit that is still to end. */
-export async function findOpenBuild(
-  reader: Reader,
-  serviceId: string,
-  commit: string,
-): Promise<JobRow | undefined> {
-  const [row] = await reader
-    .select()
-    .from(jobs)
-    .where(
-      and(
-        eq(jobs.serviceId, serviceId),
-        eq(jobs.type, 'BUILD'),
-        eq(jobs.commit, commit),
-        not(inArray(jobs.state, [...endedStates])),
-      ),
-    );
-  return row;
-}
-
-/** Builds of a service that haven't been begun. */
-export function listWaitingBuilds(reader: Reader, serviceId: string): Promise<JobRow[]> {
-  return reader
-    .select()
-    .from(jobs)
-    .where(and(eq(jobs.serviceId, serviceId), eq(jobs.type, 'BUILD'), eq(jobs.state, 'SCHEDULED')));
-}
-
-/** The commit of the newest build of each service: what has been pushed and told of. */
-export async function listNewestBuilds(
-  reader: Reader,
-  serviceIds: readonly string[],
-): Promise<Map<string, string | null>> {
-  if (serviceIds.length === 0) return new Map();
-  const rows = await reader
-    .selectDistinctOn([jobs.serviceId], { serviceId: jobs.serviceId, commit: jobs.commit })
-    .from(jobs)
-    .where(and(inArray(jobs.serviceId, [...serviceIds]), eq(jobs.type, 'BUILD')))
-    .orderBy(jobs.serviceId, desc(jobs.id));
-  return new Map(rows.map((row) => [row.serviceId, row.commit]));
-}
-
-/** Builds that nobody has finished, oldest first. */
-export function listOpenBuilds(reader: Reader): Promise<JobRow[]> {
-  return reader
-    .select()
-    .from(jobs)
-    .where(and(eq(jobs.type, 'BUILD'), inArray(jobs.state, ['SCHEDULED', 'STARTING', 'RUNNING'])))
-    .orderBy(asc(jobs.id));
 }

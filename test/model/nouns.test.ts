@@ -71,17 +71,21 @@ test.each<[string, Spec, [string, string, string | null, string | null][]]>([
   expect(found.map(({ field, kind, before: was, after: is }) => [field, kind, was, is])).toEqual(changes);
 });
 
-test('against nothing everything is added; a plan is another for another spec or open redeploy, and no other', () => {
+test('against nothing everything is added; a plan is another for whatever its steps depend on, and no other', () => {
   expect(new Set(compareSpecs(undefined, spec).map(({ kind }) => kind))).toEqual(new Set(['ADDED']));
   const reordered = Object.fromEntries(Object.entries(spec).reverse()) as unknown as Spec;
-  expect(planText(spec, reordered, null)).toBe(planText(spec, spec, null));
+  const around = { openRedeployId: null, stopped: false, workers: { mailer: 1 } };
+  expect(planText(spec, reordered, around)).toBe(planText(spec, spec, around));
   const texts = [
-    planText(spec, spec, null),
-    planText(undefined, spec, null),
-    planText(spec, spec, 'open'),
-    planText(spec, { ...spec, scale: 9 }, null),
+    planText(spec, spec, around),
+    planText(undefined, spec, around),
+    planText(spec, spec, { ...around, openRedeployId: 'open' }),
+    planText(spec, spec, { ...around, stopped: true }),
+    planText(spec, spec, { ...around, workers: { mailer: 2 } }),
+    planText(spec, { ...spec, scale: 9 }, around),
+    planText(spec, { ...spec, rollBack: !spec.rollBack }, around),
   ];
-  expect(new Set(texts).size).toBe(4);
+  expect(new Set(texts).size).toBe(texts.length);
 });
 
 test('places of lines go forward whatever the clock does, and each line has a place of its own', () => {

@@ -121,8 +121,8 @@ test.each([
   ['only its password: p4ssw0rd!', 'only its password: [redacted]'],
   ['a line: second-line-of-it', 'a line: [redacted]'],
   [
-    'what is no secret: production 80808080 a1b2c3 web-service-1 end',
-    'what is no secret: production 80808080 a1b2c3 web-service-1 end',
+    'what is no secret: production 8080 a1b2c3 web-service-1 end',
+    'what is no secret: production 8080 a1b2c3 web-service-1 end',
   ],
   ['a NUL\0here', 'a NUL␀here'],
 ])('of "%s" is shown "%s"', (text, shown) => {
