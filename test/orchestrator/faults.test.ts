@@ -4,8 +4,10 @@ import postgres from 'postgres';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createService } from '../../src/control/create-service.ts';
 import { cancelRedeploy } from '../../src/control/redeploy.ts';
+import { updateService } from '../../src/control/update-service.ts';
 import { volumeName } from '../../src/model/jobs.ts';
 import type { Point } from '../../src/orchestrator/deps.ts';
+import { markDue } from '../../src/postgres/services.ts';
 import { type Fault, type FaultySocket, openFaultySocket } from '../support/faulty-socket.ts';
 import { expectPeace } from '../support/oracle.ts';
 import { freshDatabase } from '../support/postgres.ts';
@@ -88,56 +90,62 @@ describe('an engine that, for five seconds in the midst of a redeploy,', () => {
   );
 });
 
-test('an engine that stays away: the redeploy ends by its deadline, whatever is asked meanwhile', async () => {
-  const { world, socket } = await behindFaults();
-  const { serviceId } = await newService(world);
-  await redeployed(world, serviceId);
-  const began = new Promise<void>((resolve) => {
-    watch = (point) => {
-      if (point !== 'STOP_JOB:BEFORE') return;
-      watch = undefined;
-      socket.set('REFUSING');
-      socket.cut();
-      resolve();
-    };
-  });
-  const redeployId = await askRedeploy(world, serviceId, { deadlineSeconds: 10 });
-  await began;
-  await world.control.store.raw`update services set attention = attention + 1, due_at = now()`;
-  const row = await endOfRedeploy(world, redeployId, 30_000);
-  expect(row).toMatchObject({ state: 'FAILED', cause: { kind: 'ENGINE_UNAVAILABLE' } });
-  socket.set('NONE');
-  await expectPeace(world, 30_000);
-}, 90_000);
+describe('an engine that stays away', () => {
+  /** Away from the moment on when a redeploy that has touched nothing yet would make its network sure. */
+  async function awayFromPrepare(deadlineSeconds: number) {
+    const { world, socket } = await behindFaults();
+    const { serviceId } = await newService(world);
+    await redeployed(world, serviceId);
+    const away = new Promise<void>((resolve) => {
+      watch = (point) => {
+        if (point !== 'PREPARE:BEFORE') return;
+        watch = undefined;
+        socket.set('REFUSING');
+        socket.cut();
+        resolve();
+      };
+    });
+    const redeployId = await askRedeploy(world, serviceId, { deadlineSeconds });
+    await away;
+    return { world, socket, serviceId, redeployId };
+  }
 
-test('a cancel is heard while the engine is away', async () => {
-  const { world, socket } = await behindFaults();
-  const { serviceId } = await newService(world);
-  await redeployed(world, serviceId);
-  watch = (point) => {
-    if (point !== 'PREPARE:BEFORE') return;
-    socket.set('REFUSING');
-    socket.cut();
-  };
-  const redeployId = await askRedeploy(world, serviceId);
-  await cancelRedeploy(world.control, world.caller, { redeployId });
-  expect((await endOfRedeploy(world, redeployId, 10_000)).state).toBe('CANCELED');
-  watch = undefined;
-  socket.set('NONE');
-  await expectPeace(world, 30_000);
-}, 60_000);
+  test('lets a redeploy end by its deadline, whatever is asked meanwhile', async () => {
+    const { world, socket, serviceId, redeployId } = await awayFromPrepare(10);
+    // Another wish makes the orchestrator look at the jobs again, which it can't.
+    await updateService(world.control, world.caller, { serviceId, scale: 2 });
+    await world.control.store.db.transaction((tx) => markDue(tx, [serviceId]));
+    const row = await endOfRedeploy(world, redeployId, 30_000);
+    expect(row).toMatchObject({ state: 'FAILED', cause: { kind: 'ENGINE_UNAVAILABLE' } });
+    socket.set('NONE');
+    await expectPeace(world, 30_000);
+  }, 90_000);
+
+  test('lets a cancel be heard', async () => {
+    const { world, socket, redeployId } = await awayFromPrepare(60);
+    await cancelRedeploy(world.control, world.caller, { redeployId });
+    expect((await endOfRedeploy(world, redeployId, 10_000)).state).toBe('CANCELED');
+    socket.set('NONE');
+    await expectPeace(world, 30_000);
+  }, 60_000);
+});
 
 test('a start that is slow to arrive is waited for before its volume goes to another', async () => {
-  let delay = 0;
+  // Long enough for the newer redeploy to stop the older one's job and to start its own.
+  const slowMs = 2_000;
+  let whenStarting: (() => Promise<void>) | undefined;
+  const arrived = Promise.withResolvers<void>();
   const world = await freshWorld({
     settings: { healthySeconds: 30 },
     runtime: (runtime) => ({
       ...runtime,
       startContainer: async (spec) => {
-        const wait = delay;
-        delay = 0;
-        await new Promise((resolve) => setTimeout(resolve, wait));
-        return runtime.startContainer(spec);
+        const once = whenStarting;
+        whenStarting = undefined;
+        await once?.();
+        const started = await runtime.startContainer(spec);
+        if (once !== undefined) arrived.resolve();
+        return started;
       },
     }),
   });
@@ -148,16 +156,15 @@ test('a start that is slow to arrive is waited for before its volume goes to ano
   const { serviceId } = made.ids;
   await endOfRedeploy(world, 'redeployId' in made.ids ? made.ids.redeployId : '', 60_000);
   const writers = watchWriters(volumeName(serviceId));
-  delay = 2_000;
   const superseding = new Promise<string>((resolve) => {
-    watch = (point) => {
-      if (point !== 'START_JOB:BEFORE') return;
-      watch = undefined;
-      resolve(askRedeploy(world, serviceId));
+    whenStarting = async () => {
+      resolve(await askRedeploy(world, serviceId));
+      await new Promise((done) => setTimeout(done, slowMs));
     };
   });
   await askRedeploy(world, serviceId);
   expect((await endOfRedeploy(world, await superseding)).state).toBe('SUCCEEDED');
+  await arrived.promise;
   await expectPeace(world);
   expect((await writers.stop()).most).toBe(1);
 }, 90_000);

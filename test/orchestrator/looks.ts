@@ -1,7 +1,8 @@
 // Short ways to look at a world: a service's jobs, what a job has said, a phase reached.
 import { eq } from 'drizzle-orm';
 import { isAlive } from '../../src/model/jobs.ts';
-import { type JobRow, listJobsById, listLastLines } from '../../src/postgres/jobs.ts';
+import { listLastLines } from '../../src/postgres/job-lines.ts';
+import { type JobRow, listJobsById } from '../../src/postgres/jobs.ts';
 import { listServicesById, type ServiceRow } from '../../src/postgres/services.ts';
 import { jobs } from '../../src/postgres/tables/jobs.ts';
 import type { World } from '../support/world.ts';
