@@ -1,19 +1,6 @@
 // Rows of jobs. A state is only ever written by `moveJob`, whose condition holds the table of moves: a late writer's
 // update affects no row.
-import {
-  and,
-  asc,
-  desc,
-  eq,
-  getTableColumns,
-  gt,
-  inArray,
-  isNotNull,
-  not,
-  or,
-  type SQL,
-  sql,
-} from 'drizzle-orm';
+import { and, asc, eq, getTableColumns, inArray, isNotNull, not, or, type SQL, sql } from 'drizzle-orm';
 import { endedStates, type JobState, type JobType, statesBefore } from '../model/jobs.ts';
 import type { Reader, Transaction } from './open.ts';
 import { type PageRequest, pagesByParent } from './pages.ts';
