@@ -102,7 +102,9 @@ export async function startBerth(config: Config, options: StartOptions = {}): Pr
     );
     dropLeases = orchestrator.dropLeases;
     opened(await acceptPushes(control, repositories, hookSocketPath, logger), (part) => part.close());
-    await recoverPushes(control, repositories);
+    await recoverPushes(control, repositories).catch((error: unknown) =>
+      logger.error({ err: error }, 'pushes from before this start could not all be taken up'),
+    );
     const { host, port, development, allowedOrigins } = config;
     const health = () => checkHealth(control);
     const server = await serve({

@@ -10,7 +10,7 @@ import {
   markEnvironmentDeleting,
   updateEnvironment,
 } from '../postgres/environments.ts';
-import { listServicesOf } from '../postgres/services.ts';
+import { listServicesOf, lockService } from '../postgres/services.ts';
 import { type Control, type Mutated, mutate } from './control.ts';
 import { addServices, type ServiceInput } from './create-service.ts';
 import { markServiceDeleting } from './delete-service.ts';
@@ -151,7 +151,11 @@ export function deleteEnvironment(
       message: `${caller.tokenName} asked to delete the environment ${environment.name}.`,
     });
     for (const service of await listServicesOf(change.tx, environmentId))
-      if (service.deletionRequestedAt === null) await markServiceDeleting(control, caller, change, service);
+      if (service.deletionRequestedAt === null) {
+        // Locked first: a redeploy that is being asked for at this moment is seen and ended.
+        const placed = await lockService(change.tx, service.id);
+        if (placed !== undefined) await markServiceDeleting(control, caller, change, placed.service);
+      }
     const subject = { subjectType: 'Environment', subjectId: environmentId };
     change.audit({ caller, action: 'deleteEnvironment', environmentId, ...subject });
     return { ids: { environmentId }, environmentId };

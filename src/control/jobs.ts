@@ -7,6 +7,7 @@ import { hasEnded } from '../model/jobs.ts';
 import { checkVariableValue } from '../model/rules.ts';
 import type { Change } from '../postgres/change.ts';
 import { countOpenTasks, insertJobs, type JobRow, listJobsById, updateJob } from '../postgres/jobs.ts';
+import { databaseNow } from '../postgres/open.ts';
 import { type ServiceRow, updateService } from '../postgres/services.ts';
 import { type Control, type Mutated, mutate } from './control.ts';
 import { refuseUnlessRedeployable } from './delete-service.ts';
@@ -48,7 +49,7 @@ export function startJob(control: Control, caller: Caller, input: JobInput): Pro
       throw new Conflict('Only deploy and worker jobs can be started again.', path);
     if (service.stopped || service.runningRedeployId !== job.redeployId)
       throw new Conflict('Its spec is no longer the one that runs. Redeploy the service instead.', path);
-    const fresh = { failingSince: null, budgetFrom: new Date() };
+    const fresh = { failingSince: null, budgetFrom: databaseNow() };
     await updateService(change.tx, service.id, fresh, true);
     tell(change, caller, service, job, 'JOB_START_REQUESTED', 'start again', 'startJob');
     return { ids: { jobId: job.id, serviceId: service.id }, environmentId: service.environmentId };

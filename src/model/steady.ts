@@ -35,7 +35,7 @@ export function steadySteps(situation: SteadySituation): SteadyStep[] {
   const alive = jobs.filter(isAlive);
   if (deleting && alive.length === 0) return [{ do: 'CLEAR_AWAY' }];
   if (deleting) return alive.map((job) => stop(job, 'Its service is being deleted'));
-  const oneOff = alive.filter((job) => job.type === 'TASK').flatMap(stepsForTask);
+  const oneOff = taskSteps(jobs);
   const kept = alive.filter((job) => job.type === 'DEPLOY' || job.type === 'WORKER');
   if (stopped || running === null)
     return [...oneOff, ...kept.map((job) => stop(job, 'Its service was stopped'))];
@@ -121,6 +121,11 @@ function deathsOf(slot: WantedJobs, situation: SteadySituation): JobView[] {
       fits(job, slot, running) &&
       (job.stoppedAt ?? job.createdAt).getTime() > from,
   );
+}
+
+/** One-off tasks go their way beside everything, redeploys included. */
+export function taskSteps(jobs: readonly JobView[]): SteadyStep[] {
+  return jobs.filter((job) => isAlive(job) && job.type === 'TASK').flatMap(stepsForTask);
 }
 
 function stepsForTask(job: JobView): SteadyStep[] {

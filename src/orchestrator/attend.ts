@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isAlive } from '../model/jobs.ts';
 import { nextSteps } from '../model/redeploy.ts';
-import { steadySteps } from '../model/steady.ts';
+import { steadySteps, taskSteps } from '../model/steady.ts';
 import { LeaseLost } from '../postgres/replicas.ts';
 import { EngineFault } from '../runtime/runtime.ts';
 import type { Hold } from './deps.ts';
@@ -74,20 +74,19 @@ async function look(hold: Hold, situation: Situation): Promise<'CHANGED' | 'SAME
 
 function decide({ deps }: Hold, situation: Situation): { steps: Step[]; waitUntil: Date | undefined } {
   const { redeploy, service, jobs } = situation;
-  const now = new Date();
   const { healthySeconds } = deps.settings;
   const deleting = service.deletionRequestedAt !== null;
   const main: Step[] =
     redeploy !== undefined && !deleting
-      ? nextSteps(redeploySituation(situation, redeploy, healthySeconds, now))
-      : steadySteps(steadySituation(situation, healthySeconds, now));
-  // Ended jobs' containers are cleared away when nothing is in a hurry; before all of the service goes, they must be.
-  const unhurried = main.every(
-    ({ do: step }) => step === 'VERIFY_JOB' || step === 'WAIT' || step === 'CLEAR_AWAY',
-  );
-  const cleaning = (unhurried ? jobs : [])
-    .filter((job) => !isAlive(job) && !job.cleaned)
-    .map((job): Step => ({ do: 'CLEAN_JOB', jobId: job.id }));
+      ? [...nextSteps(redeploySituation(situation, redeploy, healthySeconds)), ...taskSteps(jobs)]
+      : steadySteps(steadySituation(situation, healthySeconds));
+  // Ended jobs' containers are cleared away when nothing is in a hurry or too many are left; before all of the service
+  // goes, they must be.
+  const uncleaned = jobs.filter((job) => !isAlive(job) && !job.cleaned);
+  const unhurried =
+    uncleaned.length > service.scale ||
+    main.every(({ do: step }) => step === 'VERIFY_JOB' || step === 'WAIT' || step === 'CLEAR_AWAY');
+  const cleaning = (unhurried ? uncleaned : []).map((job): Step => ({ do: 'CLEAN_JOB', jobId: job.id }));
   const wanted = main.filter((step) => !(step.do === 'CLEAR_AWAY' && cleaning.length > 0));
   const waits = wanted.flatMap((step) => (step.do === 'WAIT' ? [step.until.getTime()] : []));
   const waitUntil = waits.length === 0 ? undefined : new Date(Math.min(...waits));

@@ -24,6 +24,7 @@ export async function openBuildLog(
   let seq = await lastLineSeq(deps.store.db, jobId);
   let lastNanos = 0n;
   let pending: JobLineRow[] = [];
+  let unwritten: JobLineRow[] = [];
   let writing = Promise.resolve();
 
   function line(text: string): void {
@@ -39,15 +40,20 @@ export async function openBuildLog(
     pending.push({ jobId, seq, timeNanos: lastNanos, stream: 'STDOUT', text: shown });
   }
   function flush(): Promise<void> {
-    const rows = pending;
-    pending = [];
     writing = writing.then(async () => {
+      // A batch that couldn't be written is written again with the next: rows have their numbers, none comes twice.
+      const rows = [...unwritten, ...pending];
+      pending = [];
+      unwritten = rows;
       if (rows.length === 0) return;
       for (let from = 0; from < rows.length; from += 1_000)
         await appendLines(deps.store.db, rows.slice(from, from + 1_000));
+      unwritten = [];
       deps.nudges.send([`lines:${jobId}`]);
     });
-    return writing;
+    const written = writing;
+    writing = writing.catch(() => {});
+    return written;
   }
   const timer = setInterval(() => void flush().catch(() => {}), flushEveryMs);
   return {

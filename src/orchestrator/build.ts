@@ -26,6 +26,7 @@ export interface BuildDeps extends Deps {
 
 const mebibyte = 1024 * 1024;
 const mostAttempts = 3;
+const beingDeleted = 'Its service is being deleted.';
 
 /** The oldest open build of a service none of whose builds is under way here. */
 export async function nextBuild(deps: BuildDeps, busy: ReadonlySet<string>): Promise<JobRow | undefined> {
@@ -39,16 +40,17 @@ export async function nextBuild(deps: BuildDeps, busy: ReadonlySet<string>): Pro
   return undefined;
 }
 
-export async function build(deps: BuildDeps, job: JobRow, signal: AbortSignal): Promise<void> {
-  const hold = await holdBuild(deps.store, job.id);
+export async function build(deps: BuildDeps, job: JobRow, closing: AbortSignal): Promise<void> {
+  const lost = new AbortController();
+  const hold = await holdBuild(deps.store, job.id, () => lost.abort());
   if (hold === undefined) return;
   try {
     const [service] = await listServicesById(deps.store.db, [job.serviceId]);
     if (service === undefined || service.deletedAt !== null || service.deletionRequestedAt !== null) {
-      await endBuild(deps, 'the service', job, 'Its service is being deleted.');
+      await endBuild(deps, service?.label ?? 'a service', job, beingDeleted);
       return;
     }
-    await buildHeld(deps, service, job, signal);
+    await buildHeld(deps, service, job, AbortSignal.any([closing, lost.signal]));
   } finally {
     await hold.release();
   }
@@ -71,7 +73,9 @@ async function buildHeld(
     const release = await makeRelease(deps, job, log, signal);
     log.line(`Built release ${release.commit}.`);
     await log.flush();
-    await recordRelease(deps, job, release);
+    if (await recordRelease(deps, job, release)) return;
+    await deps.runtime.removeImage(releaseTag(job.serviceId, release.commit));
+    await endBuild(deps, service.label, job, beingDeleted);
   } catch (error) {
     if (signal.aborted) return;
     const reason = reasonOf(deps, error);

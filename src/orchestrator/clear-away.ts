@@ -1,7 +1,7 @@
 // The end of a deleted service whose jobs are gone: its code, releases' images and secrets go; its volume waits.
 
 import { releaseTag } from '../model/jobs.ts';
-import { listReleasesBeyond } from '../postgres/redeploys.ts';
+import { endOpenRedeploy, listReleasesBeyond } from '../postgres/redeploys.ts';
 import { updateService } from '../postgres/services.ts';
 import { deleteSecretsOf } from '../postgres/variables.ts';
 import { EngineFault } from '../runtime/runtime.ts';
@@ -17,6 +17,17 @@ export function clearAway(hold: Hold, { service }: Situation): Promise<void> {
       await removeReleaseImage(hold, commit);
   };
   return perform(hold, 'CLEAR_AWAY', effect, async (change) => {
+    // Asked for in the very moment of the deletion: nothing of it was begun.
+    const open = await endOpenRedeploy(change.tx, serviceId, 'CANCELED');
+    if (open !== undefined)
+      change.emit({
+        environmentId,
+        serviceId,
+        redeployId: open.id,
+        type: 'REDEPLOY_ENDED',
+        data: { state: 'CANCELED', cause: null },
+        message: `The redeploy of ${label} was canceled because the service is deleted.`,
+      });
     await deleteSecretsOf(change.tx, serviceId);
     await updateService(change.tx, serviceId, { deletedAt: new Date(), credentialsId: null });
     const message = `The service ${label} is deleted.`;

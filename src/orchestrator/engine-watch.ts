@@ -28,6 +28,8 @@ export async function watchEngine(deps: Deps, signal: AbortSignal): Promise<void
   while (!signal.aborted) {
     try {
       for await (const event of deps.runtime.events(deps.installation.id, signal)) {
+        // The first hint of a connection has no name: nobody knows what was missed before it.
+        if (event.containerName === '') await compareAll(deps);
         const jobId = event.labels[labels.job];
         const ended = event.action === 'DIE' || event.action === 'DESTROY';
         if (ended && jobId !== undefined && event.containerName === containerName(jobId)) gather(jobId);
@@ -37,7 +39,6 @@ export async function watchEngine(deps: Deps, signal: AbortSignal): Promise<void
         deps.logger.warn({ err: error }, 'the stream of engine events broke; it is opened again');
     }
     await sleep(reconnectMs, undefined, { signal }).catch(() => {});
-    if (!signal.aborted) await compareAll(deps).catch(() => {});
   }
   clearTimeout(timer);
 }

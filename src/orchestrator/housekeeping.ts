@@ -11,11 +11,20 @@ import { listVolumesDue, markVolumeRemoved } from '../postgres/services.ts';
 import type { Deps } from './deps.ts';
 
 export async function finishDeletions(deps: Deps): Promise<void> {
-  for (const environment of await listEmptyDeleting(deps.store.db)) await finishDeletion(deps, environment);
-  for (const name of await listVolumesDue(deps.store.db)) {
-    await deps.runtime.removeVolume(name, deps.installation.id);
-    await markVolumeRemoved(deps.store.db, name);
-  }
+  for (const environment of await listEmptyDeleting(deps.store.db))
+    await alone(deps, environment.id, () => finishDeletion(deps, environment));
+  for (const name of await listVolumesDue(deps.store.db))
+    await alone(deps, name, async () => {
+      await deps.runtime.removeVolume(name, deps.installation.id);
+      await markVolumeRemoved(deps.store.db, name);
+    });
+}
+
+/** What can't be removed now holds up nothing else; it is tried again. */
+async function alone(deps: Deps, subject: string, work: () => Promise<void>): Promise<void> {
+  await work().catch((error: unknown) => {
+    deps.logger.warn({ err: error, subject }, 'something deleted could not be removed yet');
+  });
 }
 
 async function finishDeletion(deps: Deps, environment: EnvironmentRow): Promise<void> {

@@ -11,6 +11,7 @@ const mostAttended = 16;
 const mostBuilds = 2;
 const pollMs = 1_000;
 const renewMs = 5_000;
+const rouseMs = 60_000;
 const deletionsMs = 5_000;
 const historyMs = 600_000;
 
@@ -34,10 +35,14 @@ export function startOrchestrator(deps: BuildDeps): Orchestrator {
   let wake = Promise.withResolvers<void>();
   const asked = () => wake.promise;
   const stopListening = deps.nudges.listen((topic) => {
-    if (topic !== undefined && topic !== 'due') return;
+    if (topic === undefined || topic === 'due') rouse();
+  });
+  function rouse(): void {
     wake.resolve();
     wake = Promise.withResolvers();
-  });
+  }
+  // Whoever waits leaves a trace on the promise it waits for: none may stand for long.
+  const rousing = setInterval(rouse, rouseMs);
 
   async function takeServices(): Promise<void> {
     while (attending.size < mostAttended && !closing.signal.aborted) {
@@ -50,8 +55,7 @@ export function startOrchestrator(deps: BuildDeps): Orchestrator {
       const done = attendOnce({ deps, claim, signal, lease }, asked).finally(() => {
         attending.delete(claim.serviceId);
         // Something may have been asked for between its last look and its release.
-        wake.resolve();
-        wake = Promise.withResolvers();
+        rouse();
       });
       attending.set(claim.serviceId, { claim, lease, stop, done });
     }
@@ -94,6 +98,7 @@ export function startOrchestrator(deps: BuildDeps): Orchestrator {
   return {
     close: async () => {
       stopListening();
+      clearInterval(rousing);
       closing.abort();
       wake.resolve();
       await Promise.allSettled([

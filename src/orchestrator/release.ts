@@ -14,10 +14,11 @@ export type BuiltRelease = Pick<
   'id' | 'commit' | 'subject' | 'imageId' | 'language' | 'commands'
 >;
 
-export async function recordRelease(deps: Deps, job: JobRow, built: BuiltRelease): Promise<void> {
-  await change(deps, async (current) => {
+/** False when the service is being deleted: then nothing is written. */
+export async function recordRelease(deps: Deps, job: JobRow, built: BuiltRelease): Promise<boolean> {
+  const { value: recorded } = await change(deps, async (current) => {
     const placed = await lockService(current.tx, job.serviceId);
-    if (placed === undefined) return;
+    if (placed === undefined || placed.service.deletionRequestedAt !== null) return false;
     const { label, environmentId, redeployable } = placed.service;
     const running: JobRow = { ...job, state: 'RUNNING' };
     const ended = await recordMove(current, label, running, 'FINISHED', {
@@ -26,7 +27,7 @@ export async function recordRelease(deps: Deps, job: JobRow, built: BuiltRelease
       image: built.imageId,
     });
     // Somebody else has ended it: then the release and its redeploy are theirs.
-    if (!ended) return;
+    if (!ended) return true;
     const { id: releaseId, commit } = await insertRelease(current.tx, {
       ...built,
       serviceId: job.serviceId,
@@ -37,7 +38,7 @@ export async function recordRelease(deps: Deps, job: JobRow, built: BuiltRelease
     const message = `Release ${commit.slice(0, 12)} of ${label} is built: ${built.subject}`;
     current.emit({ ...at, type: 'RELEASE_CREATED', data: { releaseId, commit }, message });
     const spec = await wantedSpec(current.tx, service);
-    if (spec === undefined || !redeployable) return;
+    if (spec === undefined || !redeployable) return true;
     const { deadlineSeconds } = deps.settings;
     const requestedBy = job.requestedBy ?? 'A push';
     await requestRedeploy(current, { service }, spec, {
@@ -46,8 +47,10 @@ export async function recordRelease(deps: Deps, job: JobRow, built: BuiltRelease
       requestedBy,
       deadlineSeconds,
     });
+    return true;
   });
-  await dropOldReleases(deps, job.serviceId);
+  if (recorded) await dropOldReleases(deps, job.serviceId);
+  return recorded;
 }
 
 /** The newest are kept, and whatever still runs. */

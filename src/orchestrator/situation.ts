@@ -2,6 +2,7 @@
 import type { RedeploySituation, RedeployView } from '../model/redeploy.ts';
 import type { SteadySituation } from '../model/steady.ts';
 import { type JobRow, listJobsToJudge } from '../postgres/jobs.ts';
+import { readClock } from '../postgres/open.ts';
 import { findOpenRedeploys, listRedeploysById, type RedeployRow } from '../postgres/redeploys.ts';
 import { listServicesById, listWorkers, type ServiceRow } from '../postgres/services.ts';
 import type { Hold } from './deps.ts';
@@ -11,6 +12,8 @@ export interface Situation {
   readonly redeploy: RedeployRow | undefined;
   readonly jobs: readonly JobRow[];
   readonly workers: Readonly<Record<string, number>>;
+  /** By the clock of the database, by which all times that matter are written. */
+  readonly now: Date;
 }
 
 /** A redeploy's longest deadline and a margin: jobs older than this decide nothing any more. */
@@ -19,23 +22,23 @@ const judgedSeconds = 3_900;
 export async function readSituation({ deps, claim }: Hold): Promise<Situation | undefined> {
   const { db } = deps.store;
   const { serviceId } = claim;
-  const [[service], open, workers] = await Promise.all([
+  const [[service], open, workers, now] = await Promise.all([
     listServicesById(db, [serviceId]),
     findOpenRedeploys(db, [serviceId]),
     listWorkers(db, [serviceId]),
+    readClock(db),
   ]);
   if (service === undefined || service.deletedAt !== null) return undefined;
   const redeploy = open.get(serviceId);
   const involved = [redeploy?.id, service.runningRedeployId].filter((id) => id != null);
   const jobs = await listJobsToJudge(db, serviceId, involved, judgedSeconds);
-  return { service, redeploy, jobs, workers: workers.get(serviceId) ?? {} };
+  return { service, redeploy, jobs, workers: workers.get(serviceId) ?? {}, now };
 }
 
 export function redeploySituation(
-  { service, jobs, workers }: Situation,
+  { service, jobs, workers, now }: Situation,
   redeploy: RedeployRow,
   healthySeconds: number,
-  now: Date,
 ): RedeploySituation {
   const { runningRedeployId, runningSpec } = service;
   const lastGood =
@@ -48,9 +51,8 @@ export function redeploySituation(
 }
 
 export function steadySituation(
-  { service, jobs, workers }: Situation,
+  { service, jobs, workers, now }: Situation,
   healthySeconds: number,
-  now: Date,
 ): SteadySituation {
   const { runningRedeployId, runningSpec } = service;
   return {

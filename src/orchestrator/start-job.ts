@@ -5,6 +5,7 @@ import { mebibyte } from '../model/service-types/engine-kind.ts';
 import { findEngineKind } from '../model/service-types/index.ts';
 import type { Spec } from '../model/spec.ts';
 import type { JobRow } from '../postgres/jobs.ts';
+import { databaseNow } from '../postgres/open.ts';
 import { openSecrets } from '../postgres/variables.ts';
 import {
   type ContainerSpec,
@@ -28,13 +29,13 @@ export async function startJob(hold: Hold, { service }: Situation, job: JobRow):
       await recordMove(change, service.label, job, 'FAILED', { reason: seen.refusal });
       return;
     }
-    const { id: containerId, state, address, startedAt } = seen;
+    const { id: containerId, state, address } = seen;
     if (state === 'EXITED') {
       const end = endOf(job, seen);
       await recordMove(change, service.label, job, end.state, { ...end.set, containerId });
       return;
     }
-    const running = { containerId, address: address ?? null, startedAt: startedAt ?? new Date() };
+    const running = { containerId, address: address ?? null, startedAt: databaseNow() };
     const health = job.type === 'TASK' ? null : ('STARTING' as const);
     await recordMove(change, service.label, job, 'RUNNING', { ...running, health });
   });
@@ -51,6 +52,7 @@ async function startContainer(
   try {
     return await hold.deps.runtime.startContainer(
       containerSpec(hold, runtimeName, job, job.spec, environment),
+      () => assertHeld(hold),
     );
   } catch (error) {
     if (error instanceof ImageMissing) return { refusal: `Its image is not on the engine: ${error.message}` };

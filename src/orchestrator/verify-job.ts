@@ -23,11 +23,16 @@ interface Verdict {
   readonly output: string;
 }
 
-export async function verifyJob(hold: Hold, { service }: Situation, job: JobRow, until: Date): Promise<void> {
-  const patience = Math.min(until.getTime() - Date.now(), noteEveryMs);
+export async function verifyJob(
+  hold: Hold,
+  { service, now }: Situation,
+  job: JobRow,
+  until: Date,
+): Promise<void> {
+  const patience = Math.min(until.getTime() - now.getTime(), noteEveryMs);
   const effect = () =>
     job.type === 'WORKER'
-      ? settle(hold, job, patience)
+      ? settle(hold, job, now, patience)
       : watch(hold, job, targetOf(service.runtime), patience);
   await perform(hold, 'VERIFY_JOB', effect, async (change, { healthy, attempts, output }) => {
     await noteCheck(change.tx, job.id, attempts, output);
@@ -83,12 +88,13 @@ async function watch(hold: Hold, job: JobRow, target: ProbeTarget, patienceMs: n
 }
 
 /** A worker is healthy when it still runs after the settle time. */
-async function settle(hold: Hold, job: JobRow, patienceMs: number): Promise<Verdict> {
+async function settle(hold: Hold, job: JobRow, now: Date, patienceMs: number): Promise<Verdict> {
   const { settleSeconds } = hold.deps.settings;
-  const settledAt = (job.startedAt ?? job.createdAt).getTime() + settleSeconds * 1000;
-  const left = Math.max(0, Math.min(settledAt - Date.now(), patienceMs, lookEveryMs * 5));
+  const age = now.getTime() - (job.startedAt ?? job.createdAt).getTime();
+  const toSettle = settleSeconds * 1000 - age;
+  const left = Math.max(0, Math.min(toSettle, patienceMs, lookEveryMs * 5));
   await sleep(left, undefined, { signal: hold.signal });
   const container = await lookAt(hold, job);
-  const healthy = container?.state === 'RUNNING' && Date.now() >= settledAt;
+  const healthy = container?.state === 'RUNNING' && left >= toSettle;
   return { healthy, attempts: 1, output: `It must run for ${settleSeconds} s without ending.` };
 }

@@ -8,11 +8,16 @@ export interface BuildHold {
   release(): Promise<void>;
 }
 
-export async function holdBuild(store: Store, jobId: string): Promise<BuildHold | undefined> {
+/** `onLost` is called when the connection, and with it the lock, is gone: somebody else may begin the build anew. */
+export async function holdBuild(
+  store: Store,
+  jobId: string,
+  onLost: () => void,
+): Promise<BuildHold | undefined> {
   const client = connect(store.url, {
     maximum: 1,
     settings: { idle_session_timeout: 0 },
-    onEnd: () => {},
+    onEnd: onLost,
   });
   try {
     const [row] = await client`select pg_try_advisory_lock(${lockClass}, hashtext(${jobId})) as held`;

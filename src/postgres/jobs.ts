@@ -25,7 +25,10 @@ export type ShownJob = Omit<JobRow, (typeof unshown)[number]>;
 const shownColumns = Object.fromEntries(
   Object.entries(getTableColumns(jobs)).filter(([name]) => !(unshown as readonly string[]).includes(name)),
 ) as Omit<ReturnType<typeof getTableColumns<typeof jobs>>, (typeof unshown)[number]>;
-export type JobPatch = Partial<typeof jobs.$inferInsert> | Record<string, SQL>;
+/** Values, or what the database makes of them. */
+export type JobPatch = {
+  readonly [K in keyof typeof jobs.$inferInsert]?: (typeof jobs.$inferInsert)[K] | SQL;
+};
 
 export async function insertJobs(
   tx: Transaction,

@@ -1,5 +1,6 @@
 // The one way to the database: clients with their deadlines, and migrations under an advisory lock. Two clients, because
 // drizzle changes the parsers of the one it is given: `db` for queries by drizzle, `raw` for notifications and locks.
+import { type SQL, sql } from 'drizzle-orm';
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import { migrate as applyMigrations } from 'drizzle-orm/postgres-js/migrator';
 import postgres, { type Sql } from 'postgres';
@@ -48,6 +49,17 @@ export function connect(
     onnotice: () => {},
     connection: { ...sessionSettings, ...options.settings },
   });
+}
+
+/** For a column of time: the moment by the database's clock, not by this process's. */
+export function databaseNow(): SQL {
+  return sql`now()`;
+}
+
+/** The time by the database, which all replicas share. */
+export async function readClock(reader: Reader): Promise<Date> {
+  const [row] = await reader.execute<{ now: string }>(sql`select clock_timestamp()::text as now`);
+  return new Date(row?.now ?? Date.now());
 }
 
 export interface StoreOptions {

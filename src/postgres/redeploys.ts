@@ -131,7 +131,7 @@ export async function listReleasesBeyond(
     .offset(keep);
 }
 
-/** Removes those that neither run nor are being deployed; answers with the removed ones. */
+/** Removes those that neither run nor are being deployed; answers with the removed ones whose image nothing keeps. */
 export async function deleteReleases(
   db: Database,
   serviceId: string,
@@ -144,7 +144,7 @@ export async function deleteReleases(
     union select ${services.releaseId}::text from ${services} where ${services.id} = ${serviceId}
     union select ${redeploys.spec} -> 'image' ->> 'releaseId' from ${redeploys}
       where ${redeploys.serviceId} = ${serviceId} and ${isOpen})`;
-  return db
+  const gone = await db
     .delete(releases)
     .where(
       and(
@@ -153,6 +153,13 @@ export async function deleteReleases(
       ),
     )
     .returning();
+  // A commit that was pushed again has a newer release under the same tag.
+  const kept = await db
+    .select({ commit: releases.commit })
+    .from(releases)
+    .where(eq(releases.serviceId, serviceId));
+  const commits = new Set(kept.map((row) => row.commit));
+  return gone.filter((row) => !commits.has(row.commit));
 }
 
 /** The redeploy that the release of a build caused. */

@@ -1,7 +1,7 @@
 // This process as a replica: a number, and an advisory lock under it on a connection of its own as sign of life. When
 // the process dies the lock falls within a moment, and others may take over what it held.
 import { hostname } from 'node:os';
-import { and, eq, inArray, isNotNull, notInArray, or, sql } from 'drizzle-orm';
+import { and, eq, inArray, isNotNull, notInArray, or, type SQL, sql } from 'drizzle-orm';
 import type { Sql } from 'postgres';
 import { connect, type Store, type Transaction, withDeadline } from './open.ts';
 import { replicas } from './tables/replicas.ts';
@@ -72,11 +72,15 @@ export interface Claim {
 }
 
 /** Nobody's, run out, or held by a replica whose sign of life is gone. */
-const claimable = sql`(${services.leaseHolder} is null or ${services.leaseUntil} < now() or not exists (
-  select 1 from pg_locks where locktype = 'advisory' and classid = ${lockClass}
-  and objid = ${services.leaseHolder}))`;
+const claimable = sql`(${services.leaseHolder} is null or ${services.leaseUntil} < now() or not ${lives(sql`${services.leaseHolder}`)})`;
 
-/** Takes a service that is due, if there is one that nobody else works on. */
+/** Whether the replica of this number shows its sign of life; other databases of the server have numbers of their own. */
+function lives(number: SQL): SQL {
+  return sql`exists (select 1 from pg_locks where locktype = 'advisory' and classid = ${lockClass} and objid = ${number}
+    and objsubid = 2 and database = (select oid from pg_database where datname = current_database()))`;
+}
+
+/** Takes a service that is due, if there is one that nobody else works on. Without a sign of life of its own, none. */
 export async function claimService(
   store: Store,
   replica: Replica,
@@ -89,7 +93,15 @@ export async function claimService(
   const due = store.db
     .select({ id: services.id })
     .from(services)
-    .where(and(isNotNull(services.dueAt), sql`${services.dueAt} <= now()`, free, or(claimable, own)))
+    .where(
+      and(
+        isNotNull(services.dueAt),
+        sql`${services.dueAt} <= now()`,
+        free,
+        or(claimable, own),
+        lives(sql`${replica.number}`),
+      ),
+    )
     .orderBy(services.dueAt)
     .limit(1)
     .for('update', { skipLocked: true });

@@ -105,7 +105,7 @@ export function pageServices(
 export async function updateService(
   tx: Transaction,
   id: string,
-  set: ServicePatch | Record<string, SQL>,
+  set: { readonly [K in keyof ServicePatch]: ServicePatch[K] | SQL },
   due = false,
 ): Promise<ServiceRow> {
   const [row] = await tx

@@ -19,10 +19,15 @@ import {
  * One that has exited is answered as it is. So is one that can't start by the fault of its image, for example because its
  * user isn't in it: it counts as exited with the engine's code. (A missing program is an ordinary exit with 127.)
  */
-export async function startContainer(engine: Engine, spec: ContainerSpec): Promise<ContainerView> {
+export async function startContainer(
+  engine: Engine,
+  spec: ContainerSpec,
+  beforeStart: () => void = () => {},
+): Promise<ContainerView> {
   await assertVolume(engine, spec);
   const created = await createContainer(engine, spec);
   if (created.state !== 'CREATED') return created;
+  beforeStart();
   const fault = await tryStart(engine, spec.name, created.id);
   const started = await lookAtId(engine, spec.name, created.id);
   if (!started) {

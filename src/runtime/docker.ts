@@ -39,7 +39,7 @@ export function openDocker(options: DockerOptions): Runtime {
     removeNetwork: (name, installation) => removeNetwork(engine, name, installation),
     ensureVolume: (spec) => ensureVolume(engine, spec),
     removeVolume: (name, installation) => removeVolume(engine, name, installation),
-    startContainer: (spec) => startContainer(engine, spec),
+    startContainer: (spec, beforeStart) => startContainer(engine, spec, beforeStart),
     inspectContainer: (name, installation) => inspectContainer(engine, name, installation),
     stopContainer: (name, installation, grace) => stopContainer(engine, name, installation, grace),
     removeContainer: (name, installation) => removeContainer(engine, name, installation),

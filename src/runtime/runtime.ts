@@ -151,8 +151,9 @@ export interface Runtime {
   removeNetwork(name: string, installation: string): Promise<void>;
   ensureVolume(spec: VolumeSpec): Promise<void>;
   removeVolume(name: string, installation: string): Promise<void>;
-  /** Creates (or finds, after a lost acknowledgement) and starts. Never restarts one that has already exited. */
-  startContainer(spec: ContainerSpec): Promise<ContainerView>;
+  /** Creates (or finds, after a lost acknowledgement) and starts. Never restarts one that has already exited.
+   * `beforeStart` may throw to keep a created container from being started. */
+  startContainer(spec: ContainerSpec, beforeStart?: () => void): Promise<ContainerView>;
   /** Undefined when there is none of this name; ForeignObject when the installation label differs. */
   inspectContainer(name: string, installation: string): Promise<ContainerView | undefined>;
   /** TERM, the grace period, KILL; answers with the exited container, undefined when it doesn't exist. */
