@@ -1,5 +1,6 @@
 // Which images a Dockerfile builds on, and the same Dockerfile with each of them named by its id, so that the engine never
-// asks a registry by itself. Only what can't be built at all is refused here; the rest is the builder's to judge.
+// asks a registry by itself and takes no image that wasn't asked for by name. Refused here is what can't be built at all and
+// what the builder might read otherwise (dockerfile-lines.ts); whose images may be used is the caller's to say.
 import {
   type Copy,
   type Dockerfile,
@@ -8,30 +9,35 @@ import {
   type Instruction,
   Keyword,
 } from 'dockerfile-ast';
+import { findDoubt } from './dockerfile-lines.ts';
 import { expand, platformVariables } from './dockerfile-variables.ts';
 import { BuildInputInvalid } from './faults.ts';
 
 export const dockerfileName = 'Dockerfile';
 export const dockerfileMaxBytes = 256 * 1024;
 
-/** One place in the text that names an image from outside the Dockerfile. */
+/** One place in the text that names an image: from outside the Dockerfile, or one of its own stages (or nothing). */
 interface ImageUse {
   readonly reference: string;
+  readonly isOwn: boolean;
   readonly range: Range;
 }
 
+type Named = Pick<ImageUse, 'reference' | 'range'>;
 type Range = NonNullable<ReturnType<From['getImageRange']>>;
 
 /** The images it is built on, each once, in order of first use. BuildInputInvalid with the line when it can't be read. */
 export function baseImages(text: string): readonly string[] {
-  return [...new Set(imageUses(parse(text)).map(({ reference }) => reference))];
+  const foreign = imageUses(parse(text)).filter(({ isOwn }) => !isOwn);
+  return [...new Set(foreign.map(({ reference }) => reference))];
 }
 
 /** Rewrites each image reference to what `pins` has for it; a reference that is missing there is a fault of the caller. */
 export function pinBases(text: string, pins: Readonly<Record<string, string>>): string {
   const lines = withoutMark(text).split('\n');
-  for (const { reference, range } of imageUses(parse(text)).reverse()) {
-    const pin = Object.hasOwn(pins, reference) ? pins[reference] : undefined;
+  for (const { reference, isOwn, range } of imageUses(parse(text)).reverse()) {
+    // A stage is named as it was understood here, so that the builder expands nothing to something else.
+    const pin = isOwn ? reference : Object.hasOwn(pins, reference) ? pins[reference] : undefined;
     if (pin === undefined) throw new TypeError(`No pin was given for ${reference}.`);
     const first = lines[range.start.line] ?? '';
     const last = lines[range.end.line] ?? '';
@@ -60,6 +66,8 @@ function parse(text: string): Dockerfile {
   if (text.includes('\0')) throw new BuildInputInvalid('contains a NUL character.', dockerfileName);
   const dockerfile = DockerfileParser.parse(withoutMark(text));
   checkInstructions(dockerfile);
+  const doubt = findDoubt(withoutMark(text), dockerfile);
+  if (doubt !== undefined) throw new BuildInputInvalid(doubt.message, dockerfileName, doubt.line + 1);
   return dockerfile;
 }
 
@@ -82,25 +90,29 @@ function checkInstructions(dockerfile: Dockerfile): void {
 function imageUses(dockerfile: Dockerfile): ImageUse[] {
   const variables = globalVariables(dockerfile);
   const escapeCharacter = dockerfile.getEscapeCharacter();
-  const stages: string[] = [];
+  /** Names of the stages so far, the one being read included. */
+  const stages: (string | undefined)[] = [];
   const uses: ImageUse[] = [];
-  let stageCount = 0;
   for (const instruction of dockerfile.getInstructions()) {
     if (isFrom(instruction)) {
       const use = fromUse(instruction, variables, escapeCharacter);
-      if (use.reference !== 'scratch' && !stages.includes(use.reference.toLowerCase())) uses.push(use);
-      const stage = instruction.getBuildStage();
-      if (stage !== null) stages.push(stage.toLowerCase());
-      stageCount += 1;
+      uses.push({ ...use, isOwn: use.reference === 'scratch' || isStage(use.reference, stages) });
+      stages.push(instruction.getBuildStage()?.toLowerCase());
     } else {
-      for (const use of sideUses(instruction)) {
-        const isStage =
-          stages.includes(use.reference.toLowerCase()) || isStageNumber(use.reference, stageCount);
-        if (!isStage && use.reference !== 'scratch') uses.push(use);
+      // A stage that is still being built can't be copied from: the builder takes its name for an image's.
+      const ended = stages.slice(0, -1);
+      for (const { reference, range } of sideUses(instruction)) {
+        const isOwn =
+          reference === 'scratch' || isStage(reference, ended) || isStageNumber(reference, ended.length);
+        uses.push({ reference, range, isOwn });
       }
     }
   }
   return uses;
+}
+
+function isStage(reference: string, stages: readonly (string | undefined)[]): boolean {
+  return stages.includes(reference.toLowerCase());
 }
 
 function isFrom(instruction: Instruction): instruction is From {
@@ -122,7 +134,7 @@ function globalVariables(dockerfile: Dockerfile): Map<string, string> {
   return variables;
 }
 
-function fromUse(from: From, variables: ReadonlyMap<string, string>, escapeCharacter: string): ImageUse {
+function fromUse(from: From, variables: ReadonlyMap<string, string>, escapeCharacter: string): Named {
   const range = from.getImageRange();
   const written = from.getImage();
   const words = from.getArguments().filter((word) => !word.getValue().startsWith('--'));
@@ -136,7 +148,7 @@ function fromUse(from: From, variables: ReadonlyMap<string, string>, escapeChara
 }
 
 /** Images that COPY and RUN take files from. */
-function sideUses(instruction: Instruction): ImageUse[] {
+function sideUses(instruction: Instruction): Named[] {
   const keyword = instruction.getKeyword();
   if (keyword !== 'COPY' && keyword !== 'RUN') return [];
   // Both kinds carry flags; the parser's own type for RUN isn't needed for that.

@@ -1,5 +1,5 @@
-// How an image is obtained: what is on the engine serves at once, else the registry is asked, else a local recipe makes it.
-// So a machine that reaches no registry still runs what the recipes cover. Answers with the image's id, never a moving tag,
+// How an image is obtained: what is on the engine serves at once if it may, else the registry is asked, else a local recipe
+// makes it. Whose images may be used at all, and which of those on the engine, is said in sources.ts. So a machine that reaches no registry still runs what the recipes cover. Answers with the image's id, never a moving tag,
 // and says in its progress which way was taken. What a recipe does stands in make.ts and recipes/.
 import { EngineFault, ImageMissing, type ImageProgress, type Runtime } from '../runtime/runtime.ts';
 import { type DebianPackages, openDebianPackages } from './debian-packages.ts';
@@ -15,6 +15,7 @@ import {
   wantedVersion,
 } from './reference.ts';
 import { openSharing } from './sharing.ts';
+import { checkSource, isPublicByName } from './sources.ts';
 
 export interface Obtained {
   readonly imageId: string;
@@ -48,6 +49,8 @@ interface Ways {
   readonly cacheDirectory: string;
   /** Registry → when it was last found out of reach, in milliseconds of a monotonic clock. */
   readonly outOfReach: Map<string, number>;
+  /** Canonical name → the image a registry gave for it to nobody in particular, which proves it to be public. */
+  readonly given: Map<string, string>;
 }
 
 /** So long a registry that couldn't be reached isn't waited for again. */
@@ -59,12 +62,13 @@ const registryAnswered = /manifest|not found|does not exist|denied|unauthorized|
 export function openImages(runtime: ImageStore, options: { readonly cacheDirectory: string }): Images {
   const { cacheDirectory } = options;
   const packages = openDebianPackages(cacheDirectory);
-  const ways: Ways = { runtime, packages, cacheDirectory, outOfReach: new Map() };
+  const ways: Ways = { runtime, packages, cacheDirectory, outOfReach: new Map(), given: new Map() };
   const shareObtaining = openSharing<Obtained, ImageProgress>();
   const shareMaking = openSharing<string, ImageProgress>();
   return {
-    obtain(given, onProgress, signal) {
+    async obtain(given, onProgress, signal) {
       const reference = parseReference(given);
+      checkSource(reference);
       const work = (tell: Tell, stop: AbortSignal): Promise<Obtained> =>
         obtain(ways, reference, shareMaking, tell, stop);
       return shareObtaining(reference.canonical, work, onProgress, signal);
@@ -80,7 +84,7 @@ async function obtain(
   signal: AbortSignal,
 ): Promise<Obtained> {
   const plan = await findPlan(reference);
-  const present = await findPresent(ways.runtime, reference, plan);
+  const present = await findPresent(ways, reference, plan);
   if (present !== undefined) return { imageId: present, origin: 'PRESENT' };
   signal.throwIfAborted();
 
@@ -107,14 +111,18 @@ async function findPlan(reference: Reference): Promise<Plan | undefined> {
   return recipe && wanted && { recipe, wanted, tag: await recipeTag(recipe, wanted) };
 }
 
+/** Only by a name in full, which is never an id; and only what is known to be anybody's. */
 async function findPresent(
-  runtime: ImageStore,
-  reference: Reference,
+  { runtime, given }: Ways,
+  { canonical, ...reference }: Reference,
   plan: Plan | undefined,
 ): Promise<string | undefined> {
-  const byName = await runtime.findImage(reference.given);
-  if (byName !== undefined || plan === undefined) return byName;
-  return runtime.findImage(plan.tag);
+  const isPublic = isPublicByName(reference);
+  if (isPublic || given.has(canonical)) {
+    const byName = await runtime.findImage(canonical);
+    if (byName !== undefined && (isPublic || byName === given.get(canonical))) return byName;
+  }
+  return plan && runtime.findImage(plan.tag);
 }
 
 async function tryPull(
@@ -130,13 +138,14 @@ async function tryPull(
   }
   try {
     tell({ text: `Asking ${registry} for ${reference.repository}` });
-    const imageId = await ways.runtime.pullImage(reference.given, tell, signal);
+    const imageId = await ways.runtime.pullImage(reference.canonical, tell, signal);
     ways.outOfReach.delete(registry);
+    ways.given.set(reference.canonical, imageId);
     return { imageId };
   } catch (fault) {
     signal.throwIfAborted();
     if (!(fault instanceof ImageMissing)) throw fault;
-    if (registryAnswered.test(fault.message.replaceAll(reference.given, ''))) {
+    if (registryAnswered.test(fault.message.replaceAll(reference.canonical, ''))) {
       ways.outOfReach.delete(registry);
       return { why: `The registry ${registry} does not give it` };
     }
@@ -147,15 +156,21 @@ async function tryPull(
 
 const remedy = 'Load it on the engine with `docker load`, or configure a registry that the engine can reach.';
 
+const remedyForOthers =
+  'Use an official image such as node or alpine, or configure a registry that the engine can reach.';
+
 function noWay(reference: Reference, why: string): ImageMissing {
   const name = officialName(reference);
   const recipe = name === undefined ? undefined : recipes.get(name);
   const noRecipe = recipe
     ? `the recipe for ${recipe.name} makes no image of the kind "${reference.tag ?? 'digest'}"`
     : 'there is no local recipe for it';
+  const begin = isPublicByName(reference)
+    ? `The image ${reference.given} is not on the engine.`
+    : `The image ${reference.given} can only come from its registry, whatever the engine has under this name.`;
   return new ImageMissing(
     reference.given,
-    `The image ${reference.given} is not on the engine. ${why}, and ${noRecipe}. ${remedy}`,
+    `${begin} ${why}, and ${noRecipe}. ${isPublicByName(reference) ? remedy : remedyForOthers}`,
   );
 }
 

@@ -1,10 +1,16 @@
-// What an image reference asks for, read once: its registry, its repository and which version in which variant. Holds no
-// knowledge of recipes; whether a version can be made here is theirs to say.
+// What an image reference asks for, read once: its registry, its repository and which version in which variant. What isn't a
+// name is refused here, because an engine that is given a word takes it for an image's id or the beginning of one, too.
+// Holds no knowledge of recipes; whether a version can be made here is theirs to say, and whose images may be used is said
+// in sources.ts.
+import { ImageMissing } from '../runtime/runtime.ts';
 
 export interface Reference {
-  /** As it was given; what the engine is asked for. */
+  /** As it was given; for sentences only. */
   readonly given: string;
-  /** In full, so that `postgres:15` and `docker.io/library/postgres:15` are one thing. */
+  /**
+   * In full, so that `postgres:15` and `docker.io/library/postgres:15` are one thing. What the engine is asked for: with a
+   * registry in front it can be nothing but a name.
+   */
   readonly canonical: string;
   readonly registry: string;
   /** Without the registry, `library/postgres`. */
@@ -26,7 +32,39 @@ const movingTags = new Set(['latest', 'stable', 'lts', 'current', 'mainline']);
 /** Builds of one version on another base. A recipe's image stands for all of them. */
 const variant = /^(?:slim|alpine(?:\d+\.\d+)?|bookworm|bullseye|trixie|jammy|noble)$/;
 
+const hostPart = '[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?';
+const registryName = new RegExp(`^${hostPart}(?:\\.${hostPart})*(?::[0-9]{1,5})?$`);
+const pathPart = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*';
+const repositoryName = new RegExp(`^${pathPart}(?:/${pathPart})*$`);
+const tagName = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
+const digestName = /^sha256:[0-9a-f]{64}$/;
+const longestName = 255;
+
+/** The engine finds images by as little of their id. No official image has a name that could be taken for one. */
+const idOrItsBeginning = /^(?:[0-9a-f]{4,64}|sha256:[0-9a-f]*)$/;
+
+/** ImageMissing when it isn't a name: an id, the beginning of one, or nothing that could be either. */
 export function parseReference(given: string): Reference {
+  if (idOrItsBeginning.test(given))
+    throw notAName(given, "is an image's id, or looks like the beginning of one");
+  const reference = split(given);
+  const { registry, repository, tag, digest } = reference;
+  const wellFormed =
+    given.length <= longestName &&
+    registryName.test(registry) &&
+    repositoryName.test(repository) &&
+    (tag === undefined || tagName.test(tag)) &&
+    (digest === undefined || digestName.test(digest));
+  if (!wellFormed) throw notAName(given, "doesn't name an image");
+  return reference;
+}
+
+function notAName(given: string, what: string): ImageMissing {
+  const shown = JSON.stringify(given.slice(0, 80));
+  return new ImageMissing(given, `${shown} ${what}. Name it by repository and tag, as in node:24.`);
+}
+
+function split(given: string): Reference & { readonly digest: string | undefined } {
   const [named, digest] = splitAt(given, given.indexOf('@'));
   const slash = named.indexOf('/');
   const first = slash < 0 ? '' : named.slice(0, slash);
@@ -44,6 +82,7 @@ export function parseReference(given: string): Reference {
     registry,
     repository,
     tag: digest === undefined ? (tag ?? 'latest') : undefined,
+    digest,
   };
 }
 

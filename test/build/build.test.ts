@@ -1,9 +1,11 @@
 // The whole way on a real engine: files are committed, become a context, are built on bases of the catalogue, and the
 // image serves its page hardened, as Berth runs its jobs.
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: Dockerfiles write variables that way
+import Docker from 'dockerode';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { prepareContext } from '../../src/build/context.ts';
-import { BuildFailed, labels } from '../../src/runtime/runtime.ts';
+import { BuildInputInvalid } from '../../src/build/faults.ts';
+import { BuildFailed, ImageMissing, labels } from '../../src/runtime/runtime.ts';
 import { type Bench, eventually, openBench } from '../images/hardened.ts';
 import { newInstallation } from '../support/engine.ts';
 import { git, openWorld, type World } from './pusher.ts';
@@ -170,4 +172,44 @@ test("a build step that fails is the build's own fault, and its output is there"
   const failing = build({ Dockerfile: 'FROM busybox:1\nRUN echo before && exit 7\n' });
   await expect(failing).rejects.toBeInstanceOf(BuildFailed);
   await expect(failing).rejects.toThrow(/returned a non-zero code: 7/);
+});
+
+test("no pushed Dockerfile reaches another's image of the engine", { timeout }, async () => {
+  const secret = await build({ Dockerfile: 'FROM busybox:1\nCOPY secret /secret\n', secret: 'private' });
+  const engine = new Docker();
+  const release = `berth-release/${installation.id}`;
+  await engine.getImage(secret.imageId).tag({ repo: release, tag: 'x' });
+  await engine.getImage(secret.imageId).tag({ repo: `${installation.id}-private`, tag: '1' });
+  const id = secret.imageId.replace('sha256:', '');
+  const ways: [reference: string, words: string][] = [
+    [id.slice(0, 12), 'looks like the beginning'],
+    [id.slice(0, 4), 'looks like the beginning'],
+    [id, "is an image's id"],
+    [secret.imageId, "is an image's id"],
+    [`${release}:x`, "is Berth's own"],
+    [`docker.io/${release}:x`, "is Berth's own"],
+    [`${installation.id}-private:1`, 'can only come from its registry'],
+  ];
+  for (const [reference, words] of ways) {
+    for (const dockerfile of [
+      `FROM ${reference}\nRUN cat /secret\n`,
+      `FROM busybox:1\nCOPY --from=${reference} /secret /got\n`,
+      `FROM busybox:1\nRUN --mount=from=${reference},target=/x cat /x/secret\n`,
+    ]) {
+      const refused = build({ Dockerfile: dockerfile });
+      await expect(refused, dockerfile).rejects.toThrow(ImageMissing);
+      await expect(refused, dockerfile).rejects.toThrow(words);
+    }
+  }
+  // What the builder takes for a use of the image and the parser doesn't.
+  for (const lines of [
+    `COPY --"from"=${id} /secret /got`,
+    `COPY --fr\\om=${id} /secret /got`,
+    `COPY --chown=1\v--from=${id} /secret /got`,
+    `RUN <<CMD\nCOPY --from=${id} /secret /got\nCMD`,
+    `ONBUILD COPY --from=${id} /secret /got\nFROM s`,
+  ]) {
+    const refused = build({ Dockerfile: `FROM busybox:1 AS s\n${lines}\n` });
+    await expect(refused, lines).rejects.toThrow(BuildInputInvalid);
+  }
 });

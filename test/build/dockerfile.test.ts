@@ -37,7 +37,11 @@ describe('base images', () => {
     ['FROM reg.test:5000/a/b@sha256:' + 'a'.repeat(64), [`reg.test:5000/a/b@sha256:${'a'.repeat(64)}`]],
     ['FROM "node:24"', ['node:24']],
     ['FROM a\nCOPY --from=scratch /a /b', ['a']],
-    ['FROM a\nRUN <<EOF\nFROM b\nEOF', ['a']],
+    ['ARG S=one\nFROM a AS one\nFROM $S', ['a']],
+    ['FROM a\nCOPY --fr\\\nom=b:\\\n1 /x /', ['a', 'b:1']],
+    ['FROM a AS c0ffee123456\nCOPY --from=c0ffee123456 /x /', ['a', 'c0ffee123456']],
+    ['FROM a AS c0ffee123456\nFROM b\nCOPY --from=c0ffee123456 /x /', ['a', 'b']],
+    ['FROM a\nRUN x \\  \n   # why\n\n  from b \\\n && copy --from=c d', ['a']],
   ])('%j → %j', (text, images) => {
     expect(baseImages(text)).toEqual(images);
   });
@@ -60,6 +64,22 @@ describe('base images', () => {
     ['FROM a\nCOPY --from= x /', 2, 'without a name'],
     ['FROM a\nCOPY --from=$X x /', 2, "doesn't name an image"],
     ['FROM a\0', undefined, 'NUL'],
+    // What follows was read by the builder as a use of image "b" and by the parser as something else.
+    ['FROM a\nCOPY --"from"=b /x /', 2, 'without quotes'],
+    ['FROM a\nCOPY --fr\\om=b /x /', 2, 'without quotes'],
+    ["FROM a\nCOPY --chown=1 --'from=b' /x /", 2, 'without quotes'],
+    ['FROM a\nCOPY --chown=1\v--from=b /x /', 2, 'white space'],
+    ['FROM a\nCOPY \v--from=b /x /', 2, 'white space'],
+    ['FROM a\nCOPY \u0085--from=b /x /', 2, 'white space'],
+    ['FROM a\nCOPY \u00a0--from=b /x /', 2, 'beyond doubt'],
+    ['FROM a\nCOPY --chown=\u00e0--from=b /x /', 2, 'beyond doubt'],
+    ['FROM a\rFROM b', 1, 'white space'],
+    ['FROM a\nRUN <<CMD\nCOPY --from=b /x /\nCMD', 3, 'Heredocs'],
+    ['FROM a\nRUN cat <<EOF\nFROM b\nEOF', 3, 'Heredocs'],
+    ['FROM a AS s\nONBUILD COPY --from=b /x /\nFROM s', 2, 'ONBUILD'],
+    ['FROM a AS s\nonbuild copy --fr\\om=b /x /\nFROM s', 2, 'ONBUILD'],
+    ['# x\n# escape=`\nFROM a', 2, 'escape directive'],
+    ['# escape = ` x\nFROM a', 1, 'escape directive'],
   ])('%j is refused with its line', (text, line, words) => {
     const refused = () => baseImages(text);
     expect(refused).toThrow(BuildInputInvalid);
@@ -91,6 +111,8 @@ describe('pinned bases', () => {
     ],
     ['# syntax=docker/dockerfile:1\n# escape=`\nFROM a', { a: 'i' }, '# escape=`\n\nFROM i'],
     ['# escape=`\n#SYNTAX = x/y\n\nFROM a', { a: 'i' }, '# escape=`\n\n\nFROM i'],
+    ['FROM a\nCOPY --fr\\\nom=b:\\\n1 x y', { a: 'i', 'b:1': 'j' }, 'FROM i\nCOPY --fr\\\nom=j x y'],
+    ['ARG S=one\nFROM a AS one\nFROM ${S}', { a: 'i' }, 'ARG S=one\nFROM i AS one\nFROM one'],
     ['# a comment\n# syntax=x\nFROM a', { a: 'i' }, '# a comment\n# syntax=x\nFROM i'],
   ])('%j', (text, pins, pinned) => {
     expect(pinBases(text, pins)).toBe(pinned);

@@ -51,13 +51,63 @@ const unreachable = (): Error =>
 
 test('what is on the engine is taken without asking anybody', async () => {
   const engine = fake(unreachable());
-  engine.present.set('postgres:15', 'sha256:here');
+  engine.present.set('docker.io/library/postgres:15', 'sha256:here');
   const images = openImages(engine, { cacheDirectory });
   expect(await images.obtain('postgres:15', silent, soon())).toEqual({
     imageId: 'sha256:here',
     origin: 'PRESENT',
   });
   expect(engine.calls).toEqual([]);
+});
+
+test.each([
+  ['132e', 'looks like the beginning'],
+  ['c0ffee123456', 'looks like the beginning'],
+  ['a'.repeat(64), "is an image's id"],
+  [`sha256:${'a'.repeat(64)}`, "is an image's id"],
+  ['sha256:132e', 'looks like the beginning'],
+  ['berth-release/01a208e2:5813de16', "is Berth's own"],
+  ['docker.io/berth-release/01a208e2:5813de16', "is Berth's own"],
+  ['index.docker.io/berth/redis:7', "is Berth's own"],
+  ['registry.internal:5000/team/app:1', "isn't one that images are taken from"],
+  ['localhost:5000/app', "isn't one that images are taken from"],
+  ['169.254.169.254/latest/meta-data', "isn't one that images are taken from"],
+  ['Node:24', "doesn't name an image"],
+  ['node:24@sha256:abc', "doesn't name an image"],
+  ['node:', "doesn't name an image"],
+  ['../node', "doesn't name an image"],
+])('%s is refused with a sentence, and neither engine nor registry is asked for it', async (given, words) => {
+  const engine: Fake = { ...fake('sha256:pulled'), findImage: () => expect.unreachable() };
+  const refused = openImages(engine, { cacheDirectory }).obtain(given, silent, soon());
+  await expect(refused).rejects.toThrow(ImageMissing);
+  await expect(refused).rejects.toThrow(words);
+  expect(engine.calls).toEqual([]);
+});
+
+test("a private image of the engine is never used for its name, in whatever way it's written", async () => {
+  const engine = fake(unreachable());
+  for (const given of ['host-app:1', 'somebody/secret', 'quay.io/team/app:1']) {
+    for (const name of [given, `docker.io/library/${given}`, `docker.io/${given}:latest`])
+      engine.present.set(name, 'sha256:private');
+    const refused = openImages(engine, { cacheDirectory }).obtain(given, silent, soon());
+    await expect(refused).rejects.toThrow(ImageMissing);
+    await expect(refused).rejects.toThrow(`The image ${given} can only come from its registry`);
+  }
+});
+
+test('what a registry gave to anybody is not asked for again, unless the name has moved', async () => {
+  const engine = fake('sha256:given');
+  const images = openImages(engine, { cacheDirectory });
+  const name = 'docker.io/somebody/tool:1';
+  expect((await images.obtain('somebody/tool:1', silent, soon())).origin).toBe('PULLED');
+  engine.present.set(name, 'sha256:given');
+  expect((await images.obtain('somebody/tool:1', silent, soon())).origin).toBe('PRESENT');
+  engine.present.set(name, 'sha256:private');
+  expect(await images.obtain('somebody/tool:1', silent, soon())).toEqual({
+    imageId: 'sha256:given',
+    origin: 'PULLED',
+  });
+  expect(engine.calls).toEqual([`pull ${name}`, `pull ${name}`]);
 });
 
 test('what is not on the engine comes from the registry when it gives it', async () => {
@@ -67,7 +117,7 @@ test('what is not on the engine comes from the registry when it gives it', async
     imageId: 'sha256:pulled',
     origin: 'PULLED',
   });
-  expect(engine.calls).toEqual(['pull busybox:1']);
+  expect(engine.calls).toEqual(['pull docker.io/library/busybox:1']);
 });
 
 test('where no registry can be reached the recipe makes it, says so, and is found by the next asker', async () => {
@@ -124,7 +174,7 @@ test('a registry that could not be reached is not waited for again soon', async 
   const images = openImages(engine, { cacheDirectory });
   await expect(images.obtain('mongo:8', silent, soon())).rejects.toThrow(ImageMissing);
   await expect(images.obtain('mongo:7', silent, soon())).rejects.toThrow(ImageMissing);
-  expect(engine.calls).toEqual(['pull mongo:8']);
+  expect(engine.calls).toEqual(['pull docker.io/library/mongo:8']);
 });
 
 test('a registry that answered is asked again for the next image', async () => {
@@ -134,7 +184,7 @@ test('a registry that answered is asked again for the next image', async () => {
   const images = openImages(engine, { cacheDirectory });
   await expect(images.obtain('mongo:8', silent, soon())).rejects.toThrow(/docker\.io does not give it/);
   await expect(images.obtain('mongo:7', silent, soon())).rejects.toThrow(ImageMissing);
-  expect(engine.calls).toEqual(['pull mongo:8', 'pull mongo:7']);
+  expect(engine.calls).toEqual(['pull docker.io/library/mongo:8', 'pull docker.io/library/mongo:7']);
 });
 
 test('without registry and recipe the refusal names what was tried and what to do', async () => {
