@@ -1,5 +1,6 @@
 // Translation of errors at the edge. A Refusal keeps its sentence, code and path; an error of GraphQL itself stays as it
-// is; everything else is a fault: the client gets an id, and the log gets the fault under that id, once.
+// is; everything else is a fault: the client gets an id, and the log gets the fault under that id, once. A fault of a part
+// that Berth stands on (unavailable.ts) is told as such, because trying again may help there.
 import { randomUUID } from 'node:crypto';
 import {
   type ExecutionResult,
@@ -9,6 +10,7 @@ import {
 } from 'graphql';
 import { LimitReached, Refusal } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { sentences, unavailablePart } from './unavailable.ts';
 
 export type Mask = (error: unknown) => GraphQLError;
 
@@ -29,9 +31,12 @@ export function makeMask(logger: Log): Mask {
     if (root instanceof GraphQLError) return withoutCause(root, error);
     if (isAbort(root)) return located(error, 'The connection has ended.', { code: 'CANCELED' });
     const id = report(root);
-    const message = `Something failed on our side. An operator finds it in the log as ${id}.`;
+    const part = unavailablePart(root);
+    const message = part === undefined ? 'Something failed on our side.' : sentences[part];
+    const code = part === undefined ? 'INTERNAL' : 'UNAVAILABLE';
     // `unexpected` is for the HTTP status and never sent.
-    return located(error, message, { code: 'INTERNAL', id, unexpected: true });
+    const extensions = { code, id, unexpected: true };
+    return located(error, `${message} An operator finds it in the log as ${id}.`, extensions);
   };
 }
 
