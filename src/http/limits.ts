@@ -17,6 +17,8 @@ export const edgeLimits = {
   operationIdCharacters: 128,
   subscriptionsPerSocket: 100,
   socketsPerToken: 20,
+  /** Live ones of all carriers; so much fewer of one token that it alone can't take every place. */
+  subscriptionsPerToken: 400,
   subscriptionsPerProcess: 2_000,
   /** Failed tokens of one address before it has to wait, and for how long they count. */
   guesses: 10,

@@ -1,6 +1,8 @@
-// The life of a subscription, whatever carries it: it takes one of the process's places, ends when its operation is
-// ended, and then gives its source back. A source that waits for an event is woken by the signal in its context.
+// The life of a subscription, whatever carries it: it takes one of the places of its token and of the process, ends when
+// its operation is ended, and then gives its source back. A source that waits for an event is woken by the signal in its context.
+import { GraphQLError } from 'graphql';
 import { isAsyncIterable, type Plugin } from 'graphql-yoga';
+import type { Context } from '../graphql/context.ts';
 import { limitError } from '../graphql/limits.ts';
 import type { EdgeLimits } from './limits.ts';
 
@@ -13,34 +15,54 @@ export interface Operation {
   readonly ending: AbortController;
 }
 
-export function useSubscriptions({ subscriptionsPerProcess: most }: EdgeLimits): Plugin<Operation> {
-  let live = 0;
+export function useSubscriptions(limits: EdgeLimits): Plugin<Operation> {
+  const places = makePlaces(limits);
   return {
     onSubscribe({ subscribeFn, setSubscribeFn }) {
       setSubscribeFn(async (args) => {
-        const { ending }: Operation = args.contextValue;
-        if (live >= most) return { errors: [tooMany(most)] };
-        live += 1;
+        const { ending, caller }: Operation & Pick<Context, 'caller'> = args.contextValue;
+        const leave = places.take(caller?.tokenId);
+        if (leave instanceof GraphQLError) return { errors: [leave] };
         let result: unknown;
         try {
           result = await subscribeFn(args);
         } catch (error) {
-          live -= 1;
+          leave();
           throw error;
         }
-        if (isAsyncIterable(result))
-          return untilEnded(result, ending, () => {
-            live -= 1;
-          });
-        live -= 1;
+        if (isAsyncIterable(result)) return untilEnded(result, ending, leave);
+        leave();
         return result;
       });
     },
   };
 }
 
-function tooMany(most: number) {
-  const message = `This server has ${most} live subscriptions, as many as it may have. Try again later.`;
+/** `take` answers with what gives the place back, once. All without a token count as one. */
+function makePlaces({ subscriptionsPerProcess, subscriptionsPerToken }: EdgeLimits) {
+  const liveOfToken = new Map<string | undefined, number>();
+  let live = 0;
+  return {
+    take: (tokenId: string | undefined): (() => void) | GraphQLError => {
+      const ofToken = liveOfToken.get(tokenId) ?? 0;
+      if (ofToken >= subscriptionsPerToken)
+        return tooMany('This token', subscriptionsPerToken, 'Complete one first.');
+      if (live >= subscriptionsPerProcess)
+        return tooMany('This server', subscriptionsPerProcess, 'Try again later.');
+      live += 1;
+      liveOfToken.set(tokenId, ofToken + 1);
+      return () => {
+        live -= 1;
+        const left = (liveOfToken.get(tokenId) ?? 1) - 1;
+        if (left > 0) liveOfToken.set(tokenId, left);
+        else liveOfToken.delete(tokenId);
+      };
+    },
+  };
+}
+
+function tooMany(whose: string, most: number, advice: string): GraphQLError {
+  const message = `${whose} has ${most} live subscriptions, as many as it may have. ${advice}`;
   return limitError(message, 'SUBSCRIPTIONS', most, most);
 }
 

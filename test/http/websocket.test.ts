@@ -4,7 +4,18 @@ import { GraphQLObjectType, GraphQLSchema, GraphQLString } from 'graphql';
 import { createClient } from 'graphql-ws';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
-import { connect, type Edge, openEdge, recording, serveWorld, type TestSocket } from './edge.ts';
+import { edgeLimits } from '../../src/http/limits.ts';
+import {
+  connect,
+  type Edge,
+  type GraphqlAnswer,
+  openEdge,
+  openStream,
+  readEvents,
+  recording,
+  serveWorld,
+  type TestSocket,
+} from './edge.ts';
 import { itemOf, watchEvents, watching } from './watching.ts';
 
 let edge: Edge;
@@ -87,6 +98,45 @@ describe('limits', () => {
     }
   });
 
+  test('a token has a bounded number of live subscriptions, over sockets and event streams together', async () => {
+    const environmentId = await edge.addEnvironment();
+    const limits = { subscriptionsPerToken: 3 };
+    const server = await serveWorld(edge, edge.repositories, { logger: recording(), limits });
+    const { secret: token } = await edge.addToken({ scopes: ['read'] });
+    const stream = async (by: string) => {
+      const left = new AbortController();
+      const options = { token: by, variables: watching(environmentId), signal: left.signal };
+      const events = readEvents(await openStream({ server }, watchEvents, options));
+      const { value } = await events.next();
+      return { left, said: value === undefined ? '' : value.data };
+    };
+    try {
+      const client = await connect(server.url, { token });
+      for (const id of ['1', '2']) {
+        client.subscribe(id, watchEvents, watching(environmentId));
+        expect((await client.message(of(id))).type).toBe('next');
+      }
+      const third = await stream(token);
+      expect(third.said).toContain('CaughtUp');
+      const tooMany = { code: 'LIMIT', counted: 'SUBSCRIPTIONS', limit: 3, current: 3 };
+      const fourth = JSON.parse((await stream(token)).said) as GraphqlAnswer;
+      expect(fourth.errors?.[0]?.extensions).toEqual(tooMany);
+      client.subscribe('4', watchEvents, watching(environmentId));
+      expect((await client.message(of('4'))).payload?.errors?.[0]?.extensions).toEqual(tooMany);
+      const neighbour = await stream(edge.token.secret);
+      expect(neighbour.said).toContain('CaughtUp');
+      third.left.abort();
+      await expect.poll(async () => (await stream(token)).said, { timeout: 2_000 }).toContain('CaughtUp');
+    } finally {
+      await server.close();
+    }
+  });
+
+  test('one token alone can not take every place of the process', () => {
+    expect(edgeLimits.subscriptionsPerToken).toBe(400);
+    expect(edgeLimits.subscriptionsPerToken).toBeLessThan(edgeLimits.subscriptionsPerProcess / 2);
+  });
+
   test('who answers no ping is let go', async () => {
     const limits = { pingMs: 100 };
     const server = await serveWorld(edge, edge.repositories, { logger: recording(), limits });
@@ -148,7 +198,7 @@ describe('an operation that fails', () => {
       expect(failed.type).toBe(type);
       expect(JSON.stringify(failed)).not.toMatch(/hunter2|"http"|unexpected|stack/);
       client.subscribe('2', '{ fine }');
-      expect((await client.message(of('2'))).payload).toEqual({ data: { fine: 'fine' } });
+      expect((await client.message(of('2'))).payload).toMatchObject({ data: { fine: 'fine' } });
       expect(logged.length).toBe(query.includes('fault') || query.includes('subscription') ? 1 : 0);
     } finally {
       await server.close();
