@@ -13,6 +13,11 @@ export interface TokenWatch {
 
 const lookEveryMs = 1_500;
 
+/** Whether the token is valid at this moment, for what takes effect long after its caller was identified. */
+export async function isTokenValid({ store }: Pick<Control, 'store'>, tokenId: string): Promise<boolean> {
+  return (await withDeadline(store, listValidTokens(store.db, [tokenId]))).has(tokenId);
+}
+
 export function watchTokens(control: Pick<Control, 'store' | 'nudges'>): TokenWatch {
   const watched = new Map<string, Set<() => void>>();
   let looking = false;

@@ -1,11 +1,13 @@
 // git over HTTP: who may fetch from and push to which service, before git itself answers. Basic authentication with any
-// name and a token as the password, because that is what git asks people for.
+// name and a token as the password, because that is what git asks people for. A token that ends while git answers ends the
+// answer, and what was pushed with it asks for no build.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Repositories } from '../build/git.ts';
 import { gitService, parseGitPath, serveGit } from '../build/http-backend.ts';
 import type { Control } from '../control/control.ts';
 import { serviceForGit } from '../control/pushes.ts';
 import { recoverPush } from '../control/recover-pushes.ts';
+import { isTokenValid, type TokenWatch } from '../control/token-watch.ts';
 import { Refusal } from '../errors.ts';
 import type { Caller } from '../model/callers.ts';
 import { answerText } from './answers.ts';
@@ -16,12 +18,13 @@ export interface GitOptions {
   readonly control: Control;
   readonly repositories: Repositories;
   readonly identify: Identify;
+  readonly tokens: TokenWatch;
 }
 
 export async function serveRepository(
   request: IncomingMessage,
   response: ServerResponse,
-  { control, repositories, identify }: GitOptions,
+  { control, repositories, identify, tokens }: GitOptions,
 ): Promise<void> {
   const url = request.url ?? '';
   const query = url.includes('?') ? url.slice(url.indexOf('?') + 1) : '';
@@ -35,14 +38,18 @@ export async function serveRepository(
   if (found instanceof Refusal)
     return answerText(request, response, found.code === 'FORBIDDEN' ? 403 : 404, found.message);
   await repositories.ensure(found.serviceId);
+  // Of a client that has gone, http-backend.ts ends git: at once, or soon when all of a push has arrived already.
+  const stopWatching = tokens.watch(caller.tokenId, () => response.destroy());
   await serveGit(request, response, {
     repositoryPath: repositories.path(found.serviceId),
     pathInfo: address.rest,
     query,
     environment: repositories.pushEnvironment(found.serviceId, writePusher(caller)),
-  });
-  if (service === 'git-receive-pack' && request.method === 'POST')
-    await recoverPush(control, repositories, found.serviceId);
+  }).finally(stopWatching);
+  if (service !== 'git-receive-pack' || request.method !== 'POST') return;
+  if (!(await isTokenValid(control, caller.tokenId))) return;
+  const { tokenId, tokenName } = caller;
+  await recoverPush(control, repositories, found.serviceId, { tokenId, tokenName, address: caller.address });
 }
 
 async function identified(

@@ -1,4 +1,5 @@
-// Whether every part works, for load balancers and people. Without a token, so it names the parts and nothing else.
+// Whether every part works, for load balancers and people. Without a token, so it names the parts and nothing else, and
+// however many ask, the parts are asked once a second at most.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { answer } from './answers.ts';
 
@@ -9,13 +10,30 @@ export interface HealthReport {
 }
 
 const patienceMs = 8_000;
+const lookEveryMs = 1_000;
+
+/** Looks that never fail and always end; whoever asks during one, or soon after it began, gets its report. */
+export function shareLooks(look: () => Promise<HealthReport>): () => Promise<HealthReport> {
+  let last: { readonly report: Promise<HealthReport>; readonly begunAt: number; ended: boolean } | undefined;
+  return () => {
+    const now = performance.now();
+    if (last !== undefined && (!last.ended || now - last.begunAt < lookEveryMs)) return last.report;
+    const report = inTime(look().catch(() => undefined)).then((seen) => seen ?? silent);
+    const begun = { report, begunAt: now, ended: false };
+    void report.then(() => {
+      begun.ended = true;
+    });
+    last = begun;
+    return report;
+  };
+}
 
 export async function serveHealth(
   request: IncomingMessage,
   response: ServerResponse,
   health: () => Promise<HealthReport>,
 ): Promise<void> {
-  const report = (await inTime(health().catch(() => undefined))) ?? silent;
+  const report = await health();
   const body = `${JSON.stringify(report)}\n`;
   answer(request, response, report.healthy ? 200 : 503, body, { 'content-type': 'application/json' });
 }

@@ -14,7 +14,7 @@ import { serveRepository } from './git.ts';
 import { serveGraphiql, wantsGraphiql } from './graphiql.ts';
 import { serveGraphql } from './graphql.ts';
 import { countGuesses } from './guesses.ts';
-import { type HealthReport, serveHealth } from './health.ts';
+import { type HealthReport, serveHealth, shareLooks } from './health.ts';
 import { makeIdentify } from './identify.ts';
 import { type EdgeLimits, edgeLimits } from './limits.ts';
 import { makePipeline } from './pipeline.ts';
@@ -58,6 +58,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
   const pipeline = makePipeline({ control, schema, tokens, mask, limits });
   const shared = { pipeline, identify, tokens, mask, limits, allowedOrigins };
   const sockets = acceptSockets(shared);
+  const health = shareLooks(options.health);
   const open = new Set<AbortController>();
 
   async function route(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -65,9 +66,9 @@ export async function serve(options: ServeOptions): Promise<Served> {
     if (path === '/graphql' && options.development && wantsGraphiql(request))
       return serveGraphiql(request, response);
     if (path === '/graphql') return serveGraphql(request, response, { ...shared, open });
-    if (path === '/health') return serveHealth(request, response, options.health);
+    if (path === '/health') return serveHealth(request, response, health);
     if (path.startsWith('/git/'))
-      return serveRepository(request, response, { control, repositories, identify });
+      return serveRepository(request, response, { control, repositories, identify, tokens });
     answerText(request, response, 404, 'Not found.');
   }
 
@@ -104,8 +105,10 @@ const serverOptions = {
 };
 
 function failed(request: IncomingMessage, response: ServerResponse, mask: Mask, error: unknown): void {
-  const { message } = mask(error);
+  const { message, extensions } = mask(error);
   if (response.headersSent) response.destroy();
+  else if (extensions.code === 'UNAVAILABLE')
+    refuseGraphql(request, response, { status: 503, code: 'UNAVAILABLE', message });
   else refuseGraphql(request, response, { status: 500, code: 'INTERNAL', message });
 }
 
