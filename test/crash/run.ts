@@ -42,6 +42,8 @@ async function main(lanes: number): Promise<number> {
   console.log(`${crashes.length} crashes in ${lanes} lanes`);
   const queue = [...crashes.entries()];
   let failed = 0;
+  // Interrupted, it ends after the crashes that are under way, so that nothing is left behind.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => queue.splice(0));
   async function work(): Promise<void> {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       const [number, crash] = next;
