@@ -186,6 +186,11 @@ async function obtainBase(
     RECIPE: 'made by the local recipe',
   };
   log.line(`Base image ${reference}: ${how[origin]}.`);
+  // They would run in this build unseen, and could name any image of the engine to copy from.
+  if ((await deps.runtime.imageTriggers(imageId)).length > 0)
+    throw new BuildFailed(
+      `The base image ${reference} brings instructions of its own into every build (ONBUILD). Choose a base without them.`,
+    );
   return imageId;
 }
 

@@ -4,16 +4,25 @@ import type { Readable } from 'node:stream';
 import type Docker from 'dockerode';
 import { type Engine, pathOf } from './docker-call.ts';
 import { type ProgressEvent, readJsonLines } from './docker-progress.ts';
-import { EngineFault } from './runtime.ts';
+import { EngineFault, ImageMissing } from './runtime.ts';
 
 export async function findImage(engine: Engine, reference: string): Promise<string | undefined> {
-  const image = await engine.askIfThere<Docker.ImageInspectInfo>({
+  return (await inspectImage(engine, reference))?.Id;
+}
+
+export async function imageTriggers(engine: Engine, imageId: string): Promise<readonly string[]> {
+  const image = await inspectImage(engine, imageId);
+  if (image === undefined) throw new ImageMissing(imageId, `The engine no longer has the image ${imageId}.`);
+  return image.Config?.OnBuild ?? [];
+}
+
+function inspectImage(engine: Engine, reference: string): Promise<Docker.ImageInspectInfo | undefined> {
+  return engine.askIfThere<Docker.ImageInspectInfo>({
     operation: `inspect image ${reference}`,
     method: 'GET',
     path: pathOf`/images/${reference}/json`,
     deadlineMs: engine.deadlines.look,
   });
-  return image?.Id;
 }
 
 export async function importImage(

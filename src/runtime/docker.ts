@@ -11,7 +11,7 @@ import {
   waitContainer,
 } from './docker-containers.ts';
 import { events } from './docker-events.ts';
-import { findImage, importImage, removeImage } from './docker-images.ts';
+import { findImage, imageTriggers, importImage, removeImage } from './docker-images.ts';
 import { readLogs } from './docker-logs.ts';
 import { ensureNetwork, listNetworks, removeNetwork } from './docker-networks.ts';
 import { pullImage } from './docker-pull.ts';
@@ -48,6 +48,7 @@ export function openDocker(options: DockerOptions): Runtime {
     readLogs: (name, logOptions) => readLogs(engine, name, logOptions),
     events: (installation, signal) => events(engine, installation, signal),
     findImage: (reference) => findImage(engine, reference),
+    imageTriggers: (imageId) => imageTriggers(engine, imageId),
     pullImage: (reference, onProgress, signal) => pullImage(engine, reference, onProgress, signal),
     importImage: (tag, tar, changes) => importImage(engine, tag, tar, changes),
     buildImage: (context, build, onLine, signal) => buildImage(engine, context, build, onLine, signal),

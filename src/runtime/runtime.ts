@@ -172,6 +172,8 @@ export interface Runtime {
   events(installation: string, signal: AbortSignal): AsyncIterable<EngineEvent>;
   /** The id of an image present on the engine. */
   findImage(reference: string): Promise<string | undefined>;
+  /** Instructions that an image runs within every build on top of it (ONBUILD); empty for most. */
+  imageTriggers(imageId: string): Promise<readonly string[]>;
   /** ImageMissing when the registry can't be reached or doesn't have it. */
   pullImage(
     reference: string,

@@ -65,13 +65,13 @@ test('statements of a transaction that was cut off never run in the next one on 
   await control.store.raw`create table written (what text)`;
   const cut = store.db.transaction(async (tx) => {
     await tx.execute('set local idle_in_transaction_session_timeout = 10');
-    await sleep(150);
+    await sleep(90);
     await tx.execute(`insert into written values ('of the dead')`);
   });
   const next = sleep(30).then(() =>
     store.db.transaction(async (tx) => {
       await tx.execute(`insert into written values ('of the living')`);
-      await sleep(300);
+      await sleep(90);
     }),
   );
   await expect(cut).rejects.toThrow();

@@ -56,6 +56,17 @@ export function imageContract(world: () => World): void {
       expect(await runtime.findImage(options.tag)).toBeUndefined();
     });
 
+    it('what an image brings into every build on top of it is told', async () => {
+      const { runtime } = world();
+      const base = await newBase(world());
+      const options = buildOf(world());
+      const recipe = `FROM ${base}\nONBUILD RUN echo surprise\nONBUILD COPY --from=other / /\n`;
+      const imageId = await runtime.buildImage(contextOf(recipe), options, () => {}, never);
+      expect(await runtime.imageTriggers(imageId)).toEqual(['RUN echo surprise', 'COPY --from=other / /']);
+      expect(await runtime.imageTriggers((await runtime.findImage(base)) ?? '')).toEqual([]);
+      await runtime.removeImage(options.tag);
+    });
+
     it.each([
       ['a failing step', 'RUN echo before; exit 3', 'exit 3'],
       [
