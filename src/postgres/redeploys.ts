@@ -57,13 +57,14 @@ export async function updateRedeploy(
   tx: Transaction,
   id: string,
   set: Partial<typeof redeploys.$inferInsert>,
-  seen?: Pick<RedeployRow, 'phases' | 'cause'>,
+  seen?: Pick<RedeployRow, 'phases' | 'cause' | 'cancelRequested'>,
 ): Promise<RedeployRow | undefined> {
   const unmoved =
     seen &&
     and(
       sql`jsonb_array_length(${redeploys.phases}) = ${seen.phases.length}`,
       seen.cause === null ? isNull(redeploys.cause) : isNotNull(redeploys.cause),
+      eq(redeploys.cancelRequested, seen.cancelRequested),
     );
   const [row] = await tx
     .update(redeploys)
