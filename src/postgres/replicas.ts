@@ -49,9 +49,14 @@ export async function joinReplicas(store: Store, onLost: () => void): Promise<Re
     client = await takeLock();
     await lost.end({ timeout: 0 });
   }
-  let checked = Promise.resolve();
+  // One look at a time: those that a waiting one holds up would only queue.
+  let checked: Promise<void> | undefined;
   const checking = setInterval(() => {
-    checked = checked.then(checkLock).catch(() => {});
+    checked ??= checkLock()
+      .catch(() => {})
+      .finally(() => {
+        checked = undefined;
+      });
   }, 2_000);
   return {
     number,
