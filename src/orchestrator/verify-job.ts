@@ -34,13 +34,16 @@ export async function verifyJob(
     job.type === 'WORKER'
       ? settle(hold, job, now, patience)
       : watch(hold, job, targetOf(service.runtime), patience);
+  let seenHealthy = false;
   await perform(hold, 'VERIFY_JOB', effect, async (change, { healthy, attempts, output }) => {
+    seenHealthy = healthy;
     await noteCheck(change.tx, job.id, attempts, output);
     if (!healthy) return;
     const marked = await markHealth(change.tx, job.id, 'HEALTHY', output);
     if (marked !== undefined) tellJob(change, service.label, marked);
   });
-  await observeJob(hold, service.label, job);
+  // What answers runs; else its container may have ended meanwhile.
+  if (!seenHealthy) await observeJob(hold, service.label, job);
 }
 
 /**

@@ -201,7 +201,7 @@ export function listJobsToCompare(reader: Reader): Promise<Pick<JobRow, 'id' | '
   return reader
     .select({ id: jobs.id, serviceId: jobs.serviceId, state: jobs.state })
     .from(jobs)
-    .where(and(inArray(jobs.state, ['RUNNING', 'STOPPING']), isNotNull(jobs.containerId)));
+    .where(and(eq(jobs.state, 'RUNNING'), isNotNull(jobs.containerId)));
 }
 
 /** Of these jobs, the ended ones that had been cleaned away are to be cleaned again: a container of theirs was seen. */
