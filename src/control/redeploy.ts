@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { Conflict, NotFound, Stale } from '../errors.ts';
 import { authorise, type Caller } from '../model/callers.ts';
-import { openStates, redeployLimits } from '../model/redeploy.ts';
+import { redeployLimits } from '../model/redeploy.ts';
 import { checkNote, checkRange } from '../model/rules.ts';
 import { compareSpecs, planText, type Spec, type SpecChange } from '../model/spec.ts';
 import type { Reader } from '../postgres/open.ts';
@@ -169,8 +169,4 @@ function describe(spec: Spec, jobs: number, workers: Readonly<Record<string, num
       ? 'If they do not become healthy, start the last good spec again.'
       : 'If they do not become healthy, leave the service stopped.',
   ];
-}
-
-export function isOpen(state: string): boolean {
-  return (openStates as readonly string[]).includes(state);
 }

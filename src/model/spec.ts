@@ -18,16 +18,6 @@ export interface VariableRef {
   readonly source: VariableSource;
 }
 
-export interface HealthCheck {
-  readonly type: 'HTTP' | 'TCP';
-  readonly port: number;
-  readonly path: string | null;
-  readonly expectedStatus: number | null;
-  readonly intervalSeconds: number;
-  readonly timeoutSeconds: number;
-  readonly threshold: number;
-}
-
 export type SpecImage =
   | {
       readonly kind: 'RELEASE';
