@@ -7,6 +7,7 @@ import { hasEnded } from '../model/jobs.ts';
 import { firstPlace, isAfter, type LinePlace, type OutputLine, placeAfter } from '../model/output.ts';
 import { listLines } from '../postgres/job-lines.ts';
 import { type JobRow, listJobsById } from '../postgres/jobs.ts';
+import { waitForAny } from '../wait.ts';
 import type { Control } from './control.ts';
 import { readLineCursor, writeLineCursor } from './cursors.ts';
 import { heartbeatMs, type StreamItem } from './event-stream.ts';
@@ -60,7 +61,7 @@ export async function* streamOutput(
       // Nothing can follow: the job had ended before the lines were read, and they are where they stay.
       if (hasEnded(job.state) && job.cleaned) return;
       if (isLiving(job) && !follow) continue;
-      await hints.wait(hint, pollMs, signal);
+      await waitForAny([hint], pollMs, signal);
       if (performance.now() - quietSince < heartbeatMs || signal.aborted) continue;
       quietSince = performance.now();
       yield { kind: 'HEARTBEAT', cursor: cursor() };
@@ -162,12 +163,6 @@ function listenFor(control: Control, jobId: string) {
   return {
     next: () => woken.promise,
     stop,
-    wait: async (hint: Promise<void>, milliseconds: number, signal: AbortSignal): Promise<void> => {
-      const over = new AbortController();
-      const either = AbortSignal.any([over.signal, signal]);
-      await Promise.race([hint, sleep(milliseconds, undefined, { signal: either }).catch(() => {})]);
-      over.abort();
-    },
   };
 }
 

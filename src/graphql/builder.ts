@@ -8,6 +8,7 @@ import { GraphQLError } from 'graphql';
 import { InvalidInput } from '../errors.ts';
 import { type Action, may } from '../model/callers.ts';
 import type { Context } from './context.ts';
+import { readGlobalId, writeGlobalId } from './global-id.ts';
 
 export const costLimit = 20_000;
 export const depthLimit = 12;
@@ -31,11 +32,8 @@ export const builder = new SchemaBuilder<{
   defaultFieldNullability: false,
   defaultInputFieldRequiredness: true,
   relay: {
-    encodeGlobalID: (type, id) => Buffer.from(`${type}:${id}`).toString('base64url'),
-    decodeGlobalID: (text) => {
-      const [typename = '', ...rest] = Buffer.from(text, 'base64url').toString('utf8').split(':');
-      return { typename, id: rest.join(':') };
-    },
+    encodeGlobalID: (type, id) => writeGlobalId(type, String(id)),
+    decodeGlobalID: readGlobalId,
     nodeQueryOptions: {
       description: 'Any object by its id; null when there is none that the caller may see.',
       authScopes: { may: 'READ' },

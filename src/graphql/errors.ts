@@ -13,6 +13,7 @@ import {
 } from '../errors.ts';
 import { builder } from './builder.ts';
 import { described } from './described.ts';
+import { writeGlobalId } from './global-id.ts';
 
 const codes = [
   'INVALID',
@@ -90,10 +91,7 @@ builder.objectType(Conflict, {
       type: 'ID',
       nullable: true,
       description: 'Id of what stands in the way, for `node`; null when it is no single thing.',
-      resolve: (error) =>
-        error.with === undefined
-          ? null
-          : Buffer.from(`${error.with.type}:${error.with.id}`).toString('base64url'),
+      resolve: (error) => (error.with === undefined ? null : writeGlobalId(error.with.type, error.with.id)),
     }),
   }),
 });

@@ -9,7 +9,7 @@ type Cause<K extends FailureCause['kind']> = Extract<FailureCause, { kind: K }>;
 const message = { description: 'What happened and what to do, for people.' };
 const job = { type: JobRef, description: 'The failing job.' } as const;
 const lastLines =
-  'Last lines of its output, oldest first, at most 20; values of its variables are taken out.';
+  'Last lines of its output, oldest first, at most 20; values of its variables, from eight characters on, are taken out.';
 
 const ImageUnavailable = builder.objectRef<Cause<'IMAGE_UNAVAILABLE'>>('ImageUnavailable').implement({
   description: 'The image could not be had.',

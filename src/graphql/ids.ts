@@ -1,13 +1,13 @@
 // Global ids in arguments: the type is checked, so that an id of something else is told from an unknown one.
 import { InvalidInput, NotFound } from '../errors.ts';
 import { isId } from '../ids.ts';
+import { readGlobalId } from './global-id.ts';
 import type { One } from './loaders.ts';
 
 /** The id within a global id of this type. */
 export function localId(type: string, globalId: string, path: readonly string[]): string {
-  const [given = '', ...rest] = Buffer.from(globalId, 'base64url').toString('utf8').split(':');
-  const id = rest.join(':');
-  if (globalId.length > 200 || given === '' || rest.length === 0)
+  const { typename: given, id } = readGlobalId(globalId);
+  if (globalId.length > 200 || given === '' || id === '')
     throw new InvalidInput(path, 'is no id. Give back one that you were given.');
   if (given !== type)
     throw new InvalidInput(path, `must be the id of a ${type}; this is one of a ${given.slice(0, 40)}.`);

@@ -8,6 +8,7 @@ import {
 } from 'graphql';
 import type { VariableRow } from '../control/loading.ts';
 import { builder } from './builder.ts';
+import { writeGlobalId } from './global-id.ts';
 import './catalogue.ts';
 import './environment.ts';
 import './event-streams.ts';
@@ -41,9 +42,8 @@ function checked(schema: GraphQLSchema): GraphQLSchema {
 function makeIdSynchronous(type: GraphQLObjectType): void {
   const { id } = type.getFields();
   if (id === undefined || !type.getInterfaces().some(({ name }) => name === 'Node')) return;
-  const prefix = `${type.name}:`;
   id.resolve = (row: { readonly id: string } | VariableRow) =>
-    Buffer.from(prefix + ('id' in row ? row.id : variableId(row))).toString('base64url');
+    writeGlobalId(type.name, 'id' in row ? row.id : variableId(row));
 }
 
 /** The text of schema.graphql. */

@@ -1,11 +1,11 @@
 // Attending to one service: decide from what is written down, begin every step that can be begun, and decide again
 // whenever one has ended, something was asked for, or a time has come. Returns when nothing is left to do.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { isAlive } from '../model/jobs.ts';
 import { nextSteps } from '../model/redeploy.ts';
 import { steadySteps, taskSteps } from '../model/steady.ts';
 import { LeaseLost } from '../postgres/replicas.ts';
 import { EngineFault } from '../runtime/runtime.ts';
+import { waitForAny } from '../wait.ts';
 import type { Hold } from './deps.ts';
 import { observe } from './observe.ts';
 import { readSituation, redeploySituation, type Situation, steadySituation } from './situation.ts';
@@ -154,13 +154,8 @@ async function somethingHappens(
   asked: () => Promise<void>,
   dueMs: number | undefined,
 ): Promise<void> {
-  const over = new AbortController();
-  const wait = Math.min(dueMs ?? longestWaitMs, longestWaitMs);
-  const tick = sleep(wait, undefined, { signal: AbortSignal.any([over.signal, hold.signal]) }).catch(
-    () => {},
-  );
-  await Promise.race([tick, asked(), ...[...begun.values()].map(({ done }) => done)]);
-  over.abort();
+  const ending = [...begun.values()].map(({ done }) => done);
+  await waitForAny([asked(), ...ending], Math.min(dueMs ?? longestWaitMs, longestWaitMs), hold.signal);
 }
 
 function keyOf(step: Step): string {

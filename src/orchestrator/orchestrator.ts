@@ -1,6 +1,7 @@
 // The loops that make what is wanted so. They take no input: a nudge or the clock wakes them, they read, and do.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Claim, claimService, LeaseLost, releaseService, renewLeases } from '../postgres/replicas.ts';
+import { waitForAny } from '../wait.ts';
 import { attend } from './attend.ts';
 import { type BuildDeps, build, nextBuild } from './build.ts';
 import { type Deps, type Hold, type Lease, leaseFrom } from './deps.ts';
@@ -142,11 +143,6 @@ async function every(
     await work().catch((error: unknown) => {
       if (!signal.aborted) deps.logger.error({ err: error }, 'a loop failed; it goes on');
     });
-    const over = new AbortController();
-    const tick = sleep(milliseconds, undefined, { signal: AbortSignal.any([over.signal, signal]) }).catch(
-      () => {},
-    );
-    await (wakened === undefined ? tick : Promise.race([tick, wakened]));
-    over.abort();
+    await waitForAny(wakened === undefined ? [] : [wakened], milliseconds, signal);
   }
 }
