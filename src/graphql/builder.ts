@@ -33,7 +33,7 @@ export const builder = new SchemaBuilder<{
   defaultInputFieldRequiredness: true,
   relay: {
     encodeGlobalID: (type, id) => writeGlobalId(type, String(id)),
-    decodeGlobalID: readGlobalId,
+    decodeGlobalID: readNodeId,
     nodeQueryOptions: {
       description: 'Any object by its id; null when there is none that the caller may see.',
       authScopes: { may: 'READ' },
@@ -107,6 +107,16 @@ export const builder = new SchemaBuilder<{
         : new GraphQLError('This token may not do this.', { extensions: { code: 'FORBIDDEN' } }),
   },
 });
+
+/** Text that names no node is read as a node of no id, so that `node` and `nodes` answer null for it. */
+function readNodeId(text: string): ReturnType<typeof readGlobalId> {
+  const read = readGlobalId(text);
+  const { configStore } = builder;
+  const isNode =
+    configStore.hasConfig(read.typename) &&
+    'loadManyWithoutCache' in (configStore.getTypeConfig(read.typename).pothosOptions ?? {});
+  return isNode ? read : { typename: 'Environment', id: '' };
+}
 
 builder.queryType({
   description: 'Reading. Every field needs a token with the scope `read` unless it says otherwise.',
