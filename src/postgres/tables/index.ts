@@ -8,3 +8,5 @@ export * from './redeploys.ts';
 export * from './replicas.ts';
 export * from './secrets.ts';
 export * from './services.ts';
+export * from './sites.ts';
+export * from './tickets.ts';

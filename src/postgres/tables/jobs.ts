@@ -2,6 +2,7 @@
 import { sql } from 'drizzle-orm';
 import { bigint, boolean, index, integer, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
 import type { JobHealth, JobState, JobType } from '../../model/jobs.ts';
+import type { ProxyRotation, Rotation } from '../../model/rotation.ts';
 import type { Spec } from '../../model/spec.ts';
 import { json, moment } from './columns.ts';
 import { environments } from './environments.ts';
@@ -43,6 +44,12 @@ export const jobs = pgTable(
     reason: text('reason'),
     checkAttempts: integer('check_attempts').notNull().default(0),
     checkOutput: text('check_output'),
+    /** Whether service proxies are to send it requests; null for jobs that no proxy knows. */
+    rotation: text('rotation').$type<Rotation>(),
+    /** DRAINING: when it is over, whatever the job has still begun. */
+    drainUntil: moment('drain_until'),
+    /** A proxy's job: the rotation it was last seen to have. */
+    applied: json<ProxyRotation>('applied'),
     stopRequested: boolean('stop_requested').notNull().default(false),
     cleaned: boolean('cleaned').notNull().default(false),
     createdAt: moment('created_at').notNull().defaultNow(),

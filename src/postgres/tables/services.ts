@@ -12,6 +12,7 @@ import {
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core';
+import type { HealthCheck } from '../../model/health-check.ts';
 import type { ServiceType } from '../../model/service-types/index.ts';
 import type { RedeployStrategy, Size, Spec } from '../../model/spec.ts';
 import { json, moment } from './columns.ts';
@@ -35,6 +36,12 @@ export const services = pgTable(
     redeployable: boolean('redeployable').notNull().default(true),
     strategy: text('strategy').$type<RedeployStrategy>().notNull().default('RECREATE'),
     rollBack: boolean('roll_back').notNull().default(true),
+    /** Set by operators: a redeploy starts the new jobs first and keeps the old ones so long. Null: off. */
+    overlapSeconds: integer('overlap_seconds'),
+    /** Null: the standard check of its type. */
+    healthCheck: json<HealthCheck>('health_check'),
+    /** The proxy answers 503 with a page while the jobs run on. */
+    maintenance: boolean('maintenance').notNull().default(false),
     hasVolume: boolean('has_volume').notNull().default(false),
     releaseId: uuid('release_id'),
     /** User, password and database that the engine was made with, encrypted. */
