@@ -54,13 +54,18 @@ export async function* streamEvents(
     const start = startOf(selection, state);
     let { seq } = start;
     let caughtUp = false;
+    let fromItsRequest = redeployId !== undefined && selection.after == null;
     let quietSince = performance.now();
     if (start.gap !== undefined) yield start.gap;
     const place = (at: number) => writeCursor(positionOf(environmentId, state, at));
     while (!signal.aborted) {
       // Asked before reading: what ends the subject is in the log before it shows as ended.
       const ended = caughtUp ? false : await selection.ended();
-      const events = await log.read(environmentId, seq, batch, { redeployId, fromTable: ended });
+      const fromTable = ended || fromItsRequest;
+      const events = await log.read(environmentId, seq, batch, { redeployId, fromTable });
+      if (fromItsRequest && events[0]?.type !== 'REDEPLOY_REQUESTED')
+        yield gapTo(environmentId, state, null, events[0] === undefined ? seq : events[0].seq - 1);
+      fromItsRequest = false;
       for (const event of events) {
         const wanted = selection.types === undefined || selection.types.includes(event.type);
         if (redeployId === undefined && event.seq !== seq + 1)
@@ -126,9 +131,10 @@ function startOf(selection: EventSelection, state: StreamState): { seq: number; 
   return { seq: given.seq };
 }
 
-function gapTo(environmentId: string, state: StreamState, from: number, to: number): EventItem {
+function gapTo(environmentId: string, state: StreamState, from: number | null, to: number): EventItem {
   const place = (seq: number) => writeCursor(positionOf(environmentId, state, seq));
-  return { kind: 'GAP', cursor: place(to), from: place(from), to: place(to), reason: 'RETENTION' };
+  const missingFrom = from === null ? null : place(from);
+  return { kind: 'GAP', cursor: place(to), from: missingFrom, to: place(to), reason: 'RETENTION' };
 }
 
 /** A page of the same items, for the query; ends with CaughtUp when there is no more. */
@@ -144,6 +150,9 @@ export async function readEvents(
   const shown = events.slice(0, limit);
   const place = (seq: number) => writeCursor(positionOf(environmentId, state, seq));
   const items: EventItem[] = start.gap === undefined ? [] : [start.gap];
+  // Removed between the two readings.
+  if (shown[0] !== undefined && shown[0].seq !== start.seq + 1)
+    items.push(gapTo(environmentId, state, start.seq, shown[0].seq - 1));
   for (const event of shown) items.push({ kind: 'ITEM', cursor: place(event.seq), item: event });
   const endCursor = place(shown.at(-1)?.seq ?? start.seq);
   const hasNextPage = events.length > limit;
