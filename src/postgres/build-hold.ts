@@ -18,6 +18,7 @@ export async function holdBuild(
     maximum: 1,
     settings: { idle_session_timeout: 0 },
     onEnd: onLost,
+    answerWithinMs: store.deadlineMs,
   });
   try {
     const [row] = await client`select pg_try_advisory_lock(${lockClass}, hashtext(${jobId})) as held`;

@@ -32,7 +32,7 @@ export async function openNudges(store: Store): Promise<Nudges> {
   let flushing: NodeJS.Timeout | undefined;
 
   async function subscribe(): Promise<Sql> {
-    const fresh = connect(store.url, { maximum: 1, settings: { statement_timeout: 0 } });
+    const fresh = connect(store.url, { maximum: 1, answerWithinMs: store.deadlineMs });
     await fresh.listen(channel, hear, () => tell(undefined));
     heardAt = performance.now();
     return fresh;

@@ -5,7 +5,8 @@ import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import { migrate as applyMigrations } from 'drizzle-orm/postgres-js/migrator';
 import postgres, { type Sql } from 'postgres';
 import { Unavailable } from '../errors.ts';
-import { guardTransactions } from './cut-connections.ts';
+import { guardClient } from './cut-connections.ts';
+import { openWire } from './wire.ts';
 
 export type Database = PostgresJsDatabase;
 /** A transaction or the database itself; reads take either. */
@@ -29,23 +30,43 @@ const sessionSettings = {
   lock_timeout: 5_000,
   idle_in_transaction_session_timeout: 15_000,
   application_name: 'berth',
+  // Says nothing. The driver sends a message of this length at once; a shorter one it may hold back for ever on a connection
+  // that was cut while something waited to be written.
+  options: ' '.repeat(1_024),
 };
 
-export function connect(
-  url: string,
-  options: {
-    readonly maximum: number;
-    readonly settings?: Record<string, string | number>;
-    /** For a session that holds a lock: it is never given up for its age, and told of when it ends. */
-    readonly onEnd?: () => void;
-  },
-): Sql {
-  const { onEnd } = options;
+const defaultDeadlineMs = 20_000;
+
+export interface ConnectOptions {
+  readonly maximum: number;
+  readonly settings?: Record<string, string | number>;
+  /** Milliseconds after which a connection that owes an answer and says nothing is thrown away. */
+  readonly answerWithinMs?: number;
+  /** For a session that holds a lock: it is never given up for its age, and told of when it ends. */
+  readonly onEnd?: () => void;
+}
+
+export function connect(url: string, options: ConnectOptions): Sql {
+  const { onEnd, answerWithinMs = defaultDeadlineMs } = options;
+  const { host: hosts, port: ports, path: given, ssl: tls } = postgres(url).options;
+  // The driver says false where there is none.
+  const path = given || undefined;
+  let attempts = 0;
+  const wire = {
+    socket: () => {
+      const at = attempts++ % hosts.length;
+      return openWire({ host: hosts[at] ?? '', port: ports[at] ?? 5432, path, tls }, answerWithinMs);
+    },
+  };
   return postgres(url, {
     max: options.maximum,
     ...(onEnd === undefined ? {} : { max_lifetime: null, onclose: onEnd }),
+    ...wire,
+    ssl: false,
     connect_timeout: 5,
-    keep_alive: 10,
+    backoff: () => 0.1,
+    // Asks the server first on each connection, and if that is cut then, nothing catches the exception. No query needs it.
+    fetch_types: false,
     onnotice: () => {},
     connection: { ...sessionSettings, ...options.settings },
   });
@@ -63,20 +84,22 @@ export async function readClock(reader: Reader): Promise<Date> {
 }
 
 export interface StoreOptions {
-  readonly connections: number;
+  readonly connections?: number;
+  readonly deadlineMs?: number;
   readonly onQuery?: (query: string) => void;
 }
 
-export function openStore(url: string, options: StoreOptions = { connections: 16 }): Store {
-  const client = guardTransactions(connect(url, { maximum: options.connections }));
-  const raw = connect(url, { maximum: 3 });
-  const { onQuery } = options;
+export function openStore(url: string, options: StoreOptions = {}): Store {
+  const { connections = 16, deadlineMs = defaultDeadlineMs, onQuery } = options;
+  const limits = { answerWithinMs: deadlineMs };
+  const client = guardClient(connect(url, { maximum: connections, ...limits }), deadlineMs);
+  const raw = connect(url, { maximum: 3, ...limits });
   const db = drizzle({ client, ...(onQuery ? { logger: { logQuery: onQuery } } : {}) });
   return {
     db,
     raw,
     url,
-    deadlineMs: 20_000,
+    deadlineMs,
     close: async () => {
       await Promise.all([client.end({ timeout: 2 }), raw.end({ timeout: 2 })]);
     },
@@ -106,10 +129,12 @@ export function isDeadlock(error: unknown): boolean {
 }
 
 const migrationLock = 7_226_001;
+const longestMigrationMs = 1_800_000;
 
 /** Brings the schema up to date. Any number of starting replicas may call it at once: one does the work, the rest wait. */
 export async function migrate(url: string): Promise<void> {
-  const client = connect(url, { maximum: 1, settings: { lock_timeout: 3_000, statement_timeout: 0 } });
+  const settings = { lock_timeout: 3_000, statement_timeout: 0 };
+  const client = connect(url, { maximum: 1, settings, answerWithinMs: longestMigrationMs });
   try {
     await waitForLock(client);
     const migrationsFolder = new URL('../../drizzle', import.meta.url).pathname;

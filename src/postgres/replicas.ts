@@ -29,7 +29,7 @@ export async function joinReplicas(store: Store, onLost: () => void): Promise<Re
       // At once: from now on others may take over.
       if (fresh === client && !closed) onLost();
     };
-    const fresh: Sql = connect(store.url, { maximum: 1, settings, onEnd });
+    const fresh: Sql = connect(store.url, { maximum: 1, settings, onEnd, answerWithinMs: store.deadlineMs });
     try {
       await fresh`select pg_advisory_lock(${lockClass}, ${number})`;
       return fresh;
