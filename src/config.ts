@@ -15,6 +15,13 @@ const shape = z.object({
   PORT: z.coerce.number().int().min(0).max(65_535).default(4800),
   HOST: z.string().default('127.0.0.1'),
   BERTH_PUBLIC_URL: given,
+  BERTH_DOMAIN: z
+    .string()
+    .regex(/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/, 'it must be a domain name in lower case')
+    .default('localhost'),
+  BERTH_ACME_DIRECTORY: given,
+  BERTH_ACME_CONTACT: given,
+  BERTH_ACME_CA: given,
   BERTH_DATA: z.string().default('.berth'),
   BERTH_KEY_FILE: given,
   BERTH_ALLOWED_ORIGINS: z.string().default(''),
@@ -43,6 +50,14 @@ export interface Config {
   readonly host: string;
   /** Undefined: made from host and port. */
   readonly publicUrl: string | undefined;
+  /** Environments' own public host names are `<namespace>.<domain>`. */
+  readonly domain: string;
+  /** The authority's directory; undefined: none. */
+  readonly acmeDirectory: string | undefined;
+  /** Mail address that the authority may write to. */
+  readonly acmeContact: string | undefined;
+  /** File with the CA of the directory itself, where it is a private one. */
+  readonly acmeCaFile: string | undefined;
   readonly dataDirectory: string;
   readonly keyFile: string;
   readonly allowedOrigins: readonly string[];
@@ -80,6 +95,10 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     port: options.PORT,
     host: options.HOST,
     publicUrl: options.BERTH_PUBLIC_URL?.replace(/\/+$/, ''),
+    domain: options.BERTH_DOMAIN,
+    acmeDirectory: options.BERTH_ACME_DIRECTORY,
+    acmeContact: options.BERTH_ACME_CONTACT,
+    acmeCaFile: options.BERTH_ACME_CA,
     dataDirectory,
     keyFile: options.BERTH_KEY_FILE ?? resolve(dataDirectory, 'keys', 'key-encryption-key'),
     allowedOrigins: options.BERTH_ALLOWED_ORIGINS.split(',')

@@ -14,6 +14,7 @@ import { acceptPushes } from './http/pushes.ts';
 import { serve } from './http/server.ts';
 import { openImages } from './images/obtain.ts';
 import { type Log, openLog } from './log.ts';
+import { includedTypes, type ServiceType } from './model/service-types/index.ts';
 import type { Point } from './orchestrator/deps.ts';
 import { startOrchestrator } from './orchestrator/orchestrator.ts';
 import { readOutput } from './orchestrator/output.ts';
@@ -39,6 +40,8 @@ export interface Berth {
 export interface StartOptions {
   readonly say?: (line: string) => void;
   readonly logger?: Log;
+  /** For tests: services that environments are made with; all that the platform includes when absent. */
+  readonly included?: readonly ServiceType[];
   /** For tests: called at each named point of the orchestrator's work. */
   readonly at?: (point: Point) => void;
 }
@@ -71,7 +74,8 @@ export async function startBerth(config: Config, options: StartOptions = {}): Pr
       directory: join(config.dataDirectory, 'git'),
       hookSocketPath,
     });
-    const settings = { ...config, publicUrl: config.publicUrl ?? `http://${config.host}:${config.port}` };
+    const publicUrl = config.publicUrl ?? `http://${config.host}:${config.port}`;
+    const settings = { ...config, publicUrl, included: options.included ?? includedTypes };
     const control: Control = {
       store,
       nudges,

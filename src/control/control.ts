@@ -5,6 +5,7 @@ import type { Caller } from '../model/callers.ts';
 import type { Position } from '../model/events.ts';
 import type { OutputLine } from '../model/output.ts';
 import { checkIdempotencyKey } from '../model/rules.ts';
+import type { ServiceType } from '../model/service-types/index.ts';
 import { type Change, type Changer, change } from '../postgres/change.ts';
 import type { EventLog } from '../postgres/event-log.ts';
 import { type KeyUse, keepResult, takeKey } from '../postgres/idempotency.ts';
@@ -38,6 +39,12 @@ export interface ControlSettings {
   readonly volumeRetentionSeconds: number;
   /** Base address of this server as clients reach it, for git addresses. */
   readonly publicUrl: string;
+  /** Environments' own public host names are `<namespace>.<domain>`. */
+  readonly domain: string;
+  /** Where certificates are obtained by ACME; undefined: nowhere. */
+  readonly acmeDirectory?: string | undefined;
+  /** Services that every environment is made with. */
+  readonly included: readonly ServiceType[];
 }
 
 /** Ids of what a mutation made or changed, and where its effect stands in the log. */

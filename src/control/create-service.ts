@@ -4,7 +4,7 @@ import { newId } from '../ids.ts';
 import type { Caller } from '../model/callers.ts';
 import { volumeName } from '../model/jobs.ts';
 import { checkLabel, checkRange } from '../model/rules.ts';
-import { chooseEngine, type ServiceType } from '../model/service-types/index.ts';
+import { chooseEngine, findEngineKind, type ServiceType } from '../model/service-types/index.ts';
 import {
   chooseSize,
   maximumScale,
@@ -26,6 +26,7 @@ import {
 import type { VariableHome } from '../postgres/variables.ts';
 import { makeCredentials, refreshAutomaticVariables } from './automatic-variables.ts';
 import { type Control, type Mutated, mutate } from './control.ts';
+import { routeFirstService } from './included.ts';
 import { environmentFor } from './places.ts';
 import { checkVariables, saveUserVariables, type VariableInput } from './variables.ts';
 
@@ -60,6 +61,7 @@ export function createService(
     const environment = await environmentFor(change, caller, 'DEPLOY', input.environmentId);
     const [ids] = await addServices(control, caller, change, environment, [{ input, path: ['input'] }]);
     if (ids === undefined) throw new Error('no service was made');
+    if (input.type === 'CODE') await routeFirstService(control, caller, change, environment, ids.serviceId);
     return { ids, environmentId: environment.id };
   });
 }
@@ -113,7 +115,8 @@ async function insertOne(
   const row = { id, environmentId: environment.id, type: input.type, label, dnsName: label };
   const service = await insertService(change.tx, { ...row, ...shapeOf(input, path) });
   if (service.hasVolume) await insertVolume(change.tx, volumeName(id), id);
-  if (service.runtime !== null) await makeCredentials(control, change, homeOf(environment, id), service);
+  if (findEngineKind(service.runtime) !== undefined)
+    await makeCredentials(control, change, homeOf(environment, id), service);
   return service;
 }
 
@@ -172,6 +175,8 @@ function shapeOf(input: ServiceInput, path: readonly string[]): ServicePatch & P
     );
     return { size: chooseSize(input.size ?? {}, standardSize, 0, path), scale, workerLimit };
   }
+  if (type === 'SERVICE_PROXY')
+    throw new InvalidInput([...path, 'type'], 'must not be SERVICE_PROXY: every environment includes one.');
   if (input.workerLimit != null && input.workerLimit !== 0)
     throw new InvalidInput([...path, 'workerLimit'], 'is for code services only.');
   const { kind, version } = chooseEngine(type, input.runtime, input.version, path);

@@ -1,9 +1,11 @@
 // Stopping and deleting services. A deleted database's volume waits before it is removed.
-import { InvalidInput, NotRedeployable } from '../errors.ts';
+import { Conflict, InvalidInput, NotRedeployable } from '../errors.ts';
 import { type Caller, may } from '../model/callers.ts';
+import { includedTypes } from '../model/service-types/index.ts';
 import type { Change } from '../postgres/change.ts';
 import { endOpenRedeploy } from '../postgres/redeploys.ts';
 import { retireVolumes, type ServiceRow, updateService } from '../postgres/services.ts';
+import { removeSitesOfService } from '../postgres/sites.ts';
 import { refreshAutomaticVariables } from './automatic-variables.ts';
 import { type Control, type Mutated, mutate } from './control.ts';
 import { serviceFor, serviceWithEnvironmentFor } from './places.ts';
@@ -55,9 +57,15 @@ export function deleteService(
       'MANAGE_ENVIRONMENTS',
       input.serviceId,
     );
+    if (includedTypes.includes(service.type))
+      throw new Conflict(`Every environment includes its ${service.label}; it goes with the environment.`, [
+        'input',
+        'serviceId',
+      ]);
     if (input.confirm !== service.label)
       throw new InvalidInput(['input', 'confirm'], `must be the service's label, ${service.label}.`);
     await markServiceDeleting(control, caller, change, service);
+    await removeSitesOfService(change.tx, service.id);
     await refreshAutomaticVariables(control, change, environment);
     return { ids: { serviceId: service.id }, environmentId: service.environmentId };
   });

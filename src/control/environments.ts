@@ -11,9 +11,11 @@ import {
   updateEnvironment,
 } from '../postgres/environments.ts';
 import { listServicesOf, lockService } from '../postgres/services.ts';
+import { removeSitesOfEnvironment } from '../postgres/sites.ts';
 import { type Control, type Mutated, mutate } from './control.ts';
 import { addServices, type ServiceInput } from './create-service.ts';
 import { markServiceDeleting } from './delete-service.ts';
+import { includeServices } from './included.ts';
 import { checkRevision, environmentFor } from './places.ts';
 
 export interface CreateEnvironmentInput {
@@ -57,6 +59,7 @@ export function createEnvironment(
       path: ['input', 'services', String(index)],
     }));
     await addServices(control, caller, change, environment, wanted);
+    await includeServices(control, caller, change, environment);
     return { ids: { environmentId }, environmentId };
   });
 }
@@ -144,6 +147,7 @@ export function deleteEnvironment(
         `must be the environment's namespace, ${environment.namespace}.`,
       );
     await markEnvironmentDeleting(change.tx, environmentId);
+    await removeSitesOfEnvironment(change.tx, environmentId);
     change.emit({
       environmentId,
       type: 'ENVIRONMENT_DELETION_REQUESTED',

@@ -6,6 +6,7 @@ import { wantedJobs } from '../model/redeploy.ts';
 import type { Spec } from '../model/spec.ts';
 import { type Health, serviceHealth } from '../model/status.ts';
 import { type AuditRow, pageAudit } from '../postgres/audit.ts';
+import { type CertificateRow, listCertificatesById, pageCertificates } from '../postgres/certificates.ts';
 import { type EnvironmentRow, listEnvironmentsById, pageEnvironments } from '../postgres/environments.ts';
 import {
   countHealthy,
@@ -32,6 +33,8 @@ import {
 } from '../postgres/redeploys.ts';
 import { wantedSpecs } from '../postgres/request-redeploy.ts';
 import { listServicesById, listWorkers, pageServices, type ServiceRow } from '../postgres/services.ts';
+import { listSitesById, pageSites, type SiteRow } from '../postgres/sites.ts';
+import { listTicketsById, pageTickets, type TicketRow } from '../postgres/tickets.ts';
 import { listTokensById, pageTokens, type TokenRow } from '../postgres/tokens.ts';
 import { listVariables, type VariableRow } from '../postgres/variables.ts';
 import type { Control } from './control.ts';
@@ -39,6 +42,7 @@ import { visibleEnvironments } from './visibility.ts';
 
 export type {
   AuditRow,
+  CertificateRow,
   EnvironmentRow,
   OrganizationRow,
   PageRequest,
@@ -47,6 +51,8 @@ export type {
   ReleaseRow,
   ServiceRow,
   ShownJob,
+  SiteRow,
+  TicketRow,
   TokenRow,
   VariableRow,
 };
@@ -80,6 +86,34 @@ export async function loadRedeploys(
 ): ById<RedeployRow> {
   const rows = await listRedeploysById(control.store.db, ids);
   return byId(await visible(control, caller, rows));
+}
+
+export async function loadSites(control: Control, caller: Caller | undefined, ids: Ids): ById<SiteRow> {
+  return byId(await visible(control, caller, await listSitesById(control.store.db, ids)));
+}
+
+export async function loadCertificates(
+  control: Control,
+  caller: Caller | undefined,
+  ids: Ids,
+): ById<CertificateRow> {
+  return byId(await visible(control, caller, await listCertificatesById(control.store.db, ids)));
+}
+
+export async function loadTickets(control: Control, caller: Caller | undefined, ids: Ids): ById<TicketRow> {
+  return byId(await visible(control, caller, await listTicketsById(control.store.db, ids)));
+}
+
+export function sitesPage(control: Control, ids: Ids, request: PageRequest) {
+  return pageSites(control.store.db, ids, request);
+}
+
+export function certificatesPage(control: Control, ids: Ids, request: PageRequest) {
+  return pageCertificates(control.store.db, ids, request);
+}
+
+export function ticketsPage(control: Control, ids: Ids, open: boolean | undefined, request: PageRequest) {
+  return pageTickets(control.store.db, ids, open, request);
 }
 
 async function visible<T extends { readonly environmentId: string }>(

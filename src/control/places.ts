@@ -11,16 +11,11 @@ export async function environmentFor(
   action: Action,
   id: string,
   path: string[] = ['input', 'environmentId'],
+  what = 'environment',
 ): Promise<EnvironmentRow> {
   const row = await lockEnvironment(tx, id);
-  if (row === undefined) throw new NotFound('environment', path);
-  authorise(
-    caller,
-    action,
-    { organizationId: row.organizationId, environmentId: row.id },
-    'environment',
-    path,
-  );
+  if (row === undefined) throw new NotFound(what, path);
+  authorise(caller, action, { organizationId: row.organizationId, environmentId: row.id }, what, path);
   if (row.deletionRequestedAt !== null)
     throw new Conflict(`The environment ${row.name} is being deleted.`, path, { type: 'Environment', id });
   return row;

@@ -128,7 +128,7 @@ export async function redeployPlan(
   };
 }
 
-async function deployableSpec(reader: Reader, service: ServiceRow): Promise<Spec> {
+export async function deployableSpec(reader: Reader, service: ServiceRow): Promise<Spec> {
   const spec = await wantedSpec(reader, service);
   if (spec !== undefined) return spec;
   throw new Conflict(

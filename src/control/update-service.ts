@@ -1,9 +1,11 @@
 // Changing a service's spec. Nothing that runs changes by it: it takes effect with the next redeploy.
 import { Conflict, InvalidInput, LimitReached } from '../errors.ts';
 import { authoriseAction, type Caller } from '../model/callers.ts';
+import { checkHealthCheck, type HealthCheckInput } from '../model/health-check.ts';
 import { checkLabel, checkRange } from '../model/rules.ts';
 import { findEngineKind } from '../model/service-types/index.ts';
 import { chooseSize, maximumScale, maximumWorkerLimit, type SizeInput } from '../model/sizes.ts';
+import { overlapSeconds } from '../model/tickets.ts';
 import type { Change } from '../postgres/change.ts';
 import {
   listServicesOf,
@@ -23,6 +25,10 @@ export interface UpdateServiceInput {
   readonly scale?: number | null | undefined;
   readonly workerLimit?: number | null | undefined;
   readonly rollBack?: boolean | null | undefined;
+  /** Null: back to the standard check; absent fields keep their present value. */
+  readonly healthCheck?: HealthCheckInput | null | undefined;
+  /** Operators only; null: off. */
+  readonly overlapSeconds?: number | null | undefined;
   /** Operators only. */
   readonly redeployable?: boolean | null | undefined;
   readonly expectedRevision?: number | null | undefined;
@@ -41,7 +47,7 @@ export function updateService(
       input.serviceId,
     );
     checkRevision(input.expectedRevision, service.revision);
-    if (input.redeployable != null) authoriseAction(caller, 'OPERATE');
+    if (input.redeployable != null || input.overlapSeconds !== undefined) authoriseAction(caller, 'OPERATE');
     const patch = await patchFrom(change, service, input);
     const fields = Object.keys(patch).sort();
     if (fields.length === 0) throw new InvalidInput(['input'], 'must change at least one field.');
@@ -76,6 +82,8 @@ async function patchFrom(
     patch.workerLimit = await checkWorkerLimit(change, service, input.workerLimit);
   if (input.rollBack != null) patch.rollBack = input.rollBack;
   if (input.redeployable != null) patch.redeployable = input.redeployable;
+  if (input.healthCheck !== undefined) patch.healthCheck = healthCheckOf(service, input.healthCheck);
+  if (input.overlapSeconds !== undefined) patch.overlapSeconds = checkOverlap(service, input.overlapSeconds);
   return patch;
 }
 
@@ -92,6 +100,25 @@ async function freeLabel({ tx }: Change, service: ServiceRow, wanted: string): P
       id: rival.id,
     },
   );
+}
+
+function healthCheckOf(service: ServiceRow, given: HealthCheckInput | null): ServicePatch['healthCheck'] {
+  const path = ['input', 'healthCheck'];
+  if (given === null) return null;
+  if (service.type !== 'CODE') throw new InvalidInput(path, 'is for code services only.');
+  return checkHealthCheck(given, service.healthCheck, path);
+}
+
+/** Also what an accepted ticket of kind OVERLAP_PERIOD sets. */
+export function checkOverlap(
+  service: ServiceRow,
+  seconds: number | null,
+  path = ['input', 'overlapSeconds'],
+): number | null {
+  if (seconds === null) return null;
+  if (service.type !== 'CODE')
+    throw new InvalidInput(path, 'is for code services only: nothing else may run twice at once.');
+  return checkRange(seconds, overlapSeconds.minimum, overlapSeconds.maximum, path, 'seconds');
 }
 
 function checkScale(service: ServiceRow, scale: number): number {

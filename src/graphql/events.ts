@@ -1,42 +1,18 @@
 // The event log as clients see it: one type per kind of thing that happens, by subscription and by query alike.
 import type { EventItem } from '../control/event-stream.ts';
-import { type EventData, type EventType, eventTypes, type LoggedEvent } from '../model/events.ts';
+import type { EventData, EventType, LoggedEvent } from '../model/events.ts';
 import { builder } from './builder.ts';
-import { described } from './described.ts';
+import { EventTypeEnum } from './event-type.ts';
 import { FailureCauseRef } from './failure-cause.ts';
-import { JobHealthEnum, JobStateEnum, PhaseNameEnum, RedeployStateEnum } from './redeploy-enums.ts';
+import {
+  JobHealthEnum,
+  JobStateEnum,
+  PhaseNameEnum,
+  RedeployStateEnum,
+  RotationEnum,
+} from './redeploy-enums.ts';
 import { JobRef, RedeployRef, ServiceRef } from './refs.ts';
 import { plainItems } from './stream.ts';
-
-export const EventTypeEnum = builder.enumType('EventType', {
-  description: 'What happened.',
-  values: described(eventTypes, {
-    ENVIRONMENT_CREATED: 'The environment was created.',
-    ENVIRONMENT_RENAMED: 'It has another name.',
-    ENVIRONMENT_DELETION_REQUESTED: 'Its deletion was asked for.',
-    ENVIRONMENT_DELETED: 'Everything of it is gone. The last event.',
-    SERVICE_CREATED: 'A service was created.',
-    SERVICE_UPDATED: 'The spec of a service was changed.',
-    SERVICE_STOPPED: 'A service was stopped on request.',
-    SERVICE_FAILING: 'The jobs of a service died too often; they are not started again by themselves.',
-    SERVICE_DELETION_REQUESTED: 'The deletion of a service was asked for.',
-    SERVICE_DELETED: 'Everything of a service is gone.',
-    VARIABLES_CHANGED: 'Variables of a service were set or unset.',
-    JOB_STOP_REQUESTED: 'Somebody asked to stop a job.',
-    JOB_START_REQUESTED: 'Somebody asked to start an ended job again.',
-    TASK_REQUESTED: 'Somebody asked to run a command as a job.',
-    WORKERS_CHANGED: 'Another number of workers is wanted.',
-    CODE_PUSHED: 'Code was pushed; a build follows.',
-    RELEASE_CREATED: 'A build has made a release.',
-    REDEPLOY_REQUESTED: 'A redeploy was asked for.',
-    REDEPLOY_CANCEL_REQUESTED: 'Somebody asked to cancel a redeploy.',
-    PHASE_STARTED: 'A phase of a redeploy has begun.',
-    PHASE_ENDED: 'A phase of a redeploy has ended.',
-    IMAGE_PROGRESS: 'An image is being pulled or made.',
-    JOB_CHANGED: 'A job moved to another state or health.',
-    REDEPLOY_ENDED: 'A redeploy has ended.',
-  }),
-});
 
 export type Item = Extract<EventItem, { kind: 'ITEM' }>;
 
@@ -221,6 +197,34 @@ const ServiceUpdated = builder.objectRef<Item>('ServiceUpdated').implement({
   }),
 });
 
+const RotationChanged = builder.objectRef<Item>('RotationChanged').implement({
+  ...event,
+  description:
+    'Every running service proxy of the environment has taken over whether requests go to a job. Told after it is so.',
+  fields: (t) => ({
+    rotation: t.field({
+      type: RotationEnum,
+      description: 'Where the job stands now.',
+      resolve: (item) => dataOf(item, 'ROTATION_CHANGED').rotation,
+    }),
+    proxies: t.int({
+      description: 'How many proxies have it so.',
+      resolve: (item) => dataOf(item, 'ROTATION_CHANGED').proxies,
+    }),
+  }),
+});
+
+const MaintenanceChanged = builder.objectRef<Item>('MaintenanceChanged').implement({
+  ...event,
+  description: 'A code service was put into maintenance or taken out of it; the proxies follow at once.',
+  fields: (t) => ({
+    enabled: t.boolean({
+      description: 'Whether its sites answer 503 with a page.',
+      resolve: (item) => dataOf(item, 'MAINTENANCE_CHANGED').enabled,
+    }),
+  }),
+});
+
 const OtherEvent = builder.objectRef<Item>('OtherEvent').implement({
   ...event,
   description:
@@ -237,6 +241,8 @@ const byType: Partial<Record<EventType, typeof OtherEvent>> = {
   WORKERS_CHANGED: WorkersChanged,
   CODE_PUSHED: CodePushed,
   SERVICE_UPDATED: ServiceUpdated,
+  ROTATION_CHANGED: RotationChanged,
+  MAINTENANCE_CHANGED: MaintenanceChanged,
 };
 
 export const progressMembers = [
@@ -244,6 +250,7 @@ export const progressMembers = [
   PhaseEnded,
   JobChanged,
   ImageProgressRef,
+  RotationChanged,
   RedeployEnded,
   OtherEvent,
 ];

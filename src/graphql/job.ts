@@ -5,7 +5,7 @@ import { builder } from './builder.ts';
 import { loadEach, localId, serviceIdOf } from './ids.ts';
 import { LogPageRef, logPage } from './logs.ts';
 import { loaded, mutation, type Payload } from './mutation.ts';
-import { JobHealthEnum, JobStateEnum, JobTypeEnum } from './redeploy-enums.ts';
+import { JobHealthEnum, JobStateEnum, JobTypeEnum, RotationEnum } from './redeploy-enums.ts';
 import { JobRef, RedeployRef, ReleaseRef, ServiceRef } from './refs.ts';
 
 builder.node(JobRef, {
@@ -28,6 +28,11 @@ builder.node(JobRef, {
       type: JobHealthEnum,
       nullable: true,
       description: 'Its health while it runs; null otherwise.',
+    }),
+    rotation: t.expose('rotation', {
+      type: RotationEnum,
+      nullable: true,
+      description: 'Whether the service proxies send it requests; null for jobs that no proxy knows.',
     }),
     redeploy: t.field({
       type: RedeployRef,

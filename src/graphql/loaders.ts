@@ -17,6 +17,9 @@ export interface Loaders {
   readonly release: One<loading.ReleaseRow>;
   readonly pod: One<loading.PodRow>;
   readonly token: One<loading.TokenRow>;
+  readonly site: One<loading.SiteRow>;
+  readonly certificate: One<loading.CertificateRow>;
+  readonly ticket: One<loading.TicketRow>;
   readonly variables: One<loading.VariableRow[]>;
   readonly workers: One<Record<string, number>>;
   readonly openRedeploy: One<loading.RedeployRow>;
@@ -58,6 +61,9 @@ export function makeLoaders(control: Control, caller: Caller | undefined): Loade
     release: seen(loading.loadReleases),
     pod: seen(loading.loadPods),
     token: seen(loading.loadTokens),
+    site: seen(loading.loadSites),
+    certificate: seen(loading.loadCertificates),
+    ticket: seen(loading.loadTickets),
     variables: inner(loading.loadVariables),
     workers: inner(loading.loadWorkers),
     openRedeploy: inner(loading.loadOpenRedeploys),

@@ -1,6 +1,7 @@
 // Enums and small types of redeploys and jobs, shared by both.
 import { jobHealths, jobStates, jobTypes } from '../model/jobs.ts';
 import { phaseNames, redeployReasons, redeployStates } from '../model/redeploy.ts';
+import { rotations } from '../model/rotation.ts';
 import { type SpecChange, strategies } from '../model/spec.ts';
 import { builder } from './builder.ts';
 import { described } from './described.ts';
@@ -41,11 +42,21 @@ export const JobHealthEnum = builder.enumType('JobHealth', {
   }),
 });
 
+export const RotationEnum = builder.enumType('Rotation', {
+  description: 'Whether the service proxies send requests to a job.',
+  values: described(rotations, {
+    OUT: 'No requests.',
+    IN: 'New requests, while it is healthy.',
+    DRAINING: 'No new requests; what it has begun may end.',
+  }),
+});
+
 export const StrategyEnum = builder.enumType('RedeployStrategy', {
   description: 'How jobs are replaced.',
   values: described(strategies, {
     RECREATE: 'Stop all old jobs, then start the new ones: a short downtime.',
-    OVERLAP: 'Start the new jobs beside the old. Not available yet.',
+    OVERLAP:
+      'Start the new jobs beside the old, switch the service proxies to them when every one is healthy, keep the old for the overlap period, then drain and stop them. No request is lost. For code services of scale 2 and more for which an operator has set an overlap period.',
   }),
 });
 
@@ -56,7 +67,7 @@ export const RedeployReasonEnum = builder.enumType('RedeployReason', {
     CODE_PUSH: 'By a push that built.',
     SUPPORT_TICKET: 'By an operator who accepted a ticket.',
     ROLLBACK: 'To an earlier release.',
-    CREATION: 'By the creation of a database or cache.',
+    CREATION: 'By the creation of a database, a cache or an included service, or of the first code service.',
   }),
 });
 

@@ -10,3 +10,6 @@ export const ReleaseRef = builder.objectRef<rows.ReleaseRow>('Release');
 export const PodRef = builder.objectRef<rows.PodRow>('Pod');
 export const TokenRef = builder.objectRef<rows.TokenRow>('Token');
 export const VariableRef = builder.objectRef<rows.VariableRow>('Variable');
+export const SiteRef = builder.objectRef<rows.SiteRow>('Site');
+export const CertificateRef = builder.objectRef<rows.CertificateRow>('Certificate');
+export const TicketRef = builder.objectRef<rows.TicketRow>('SupportTicket');

@@ -10,6 +10,7 @@ import type { VariableRow } from '../control/loading.ts';
 import { builder } from './builder.ts';
 import { writeGlobalId } from './global-id.ts';
 import './catalogue.ts';
+import './certificate.ts';
 import './environment.ts';
 import './event-streams.ts';
 import './job.ts';
@@ -17,6 +18,8 @@ import './logs.ts';
 import './redeploy.ts';
 import './service-mutations.ts';
 import './service.ts';
+import './site.ts';
+import './ticket.ts';
 import './token.ts';
 import { variableId } from './variable.ts';
 

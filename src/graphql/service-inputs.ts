@@ -1,6 +1,7 @@
 // Inputs that describe a service, for creating one alone or with its environment.
 import type { ServiceInput } from '../control/create-service.ts';
 import { engineKinds, serviceTypes } from '../model/service-types/index.ts';
+import { serviceProxy } from '../model/service-types/service-proxy.ts';
 import { builder } from './builder.ts';
 import { described } from './described.ts';
 
@@ -10,18 +11,26 @@ export const ServiceTypeEnum = builder.enumType('ServiceType', {
     CODE: 'Your application: images built from pushes; deployed by the first push that builds.',
     DATABASE: 'A database with a volume; deployed at creation, one writer at any time.',
     CACHE: 'A cache; deployed at creation.',
+    SERVICE_PROXY:
+      "Routes requests from outside by the environment's sites. Every environment includes one; it can't be created or removed.",
   }),
 });
 
 /** From the registry of engines: a new one appears by itself. */
 export const RuntimeEnum = builder.enumType('Runtime', {
   description: 'What a database or cache runs.',
-  values: Object.fromEntries(
-    engineKinds.map((kind) => [
-      kind.runtime,
-      { value: kind.runtime, description: `${kind.title} (${kind.type}).` },
-    ]),
-  ),
+  values: {
+    ...Object.fromEntries(
+      engineKinds.map((kind) => [
+        kind.runtime,
+        { value: kind.runtime, description: `${kind.title} (${kind.type}).` },
+      ]),
+    ),
+    [serviceProxy.runtime]: {
+      value: serviceProxy.runtime,
+      description: `${serviceProxy.title} (SERVICE_PROXY); not to be asked for.`,
+    },
+  },
 });
 
 export const SizeInput = builder.inputType('SizeInput', {

@@ -5,6 +5,7 @@ import { updateService } from '../control/update-service.ts';
 import { deployWorker, removeWorker, scaleWorker } from '../control/workers.ts';
 import { builder } from './builder.ts';
 import { localId, serviceIdOf } from './ids.ts';
+import { HealthCheckInput } from './maintenance.ts';
 import { mutation } from './mutation.ts';
 import { RedeployRef } from './refs.ts';
 import { CreateServiceInput, SizeInput, serviceInput } from './service-inputs.ts';
@@ -37,7 +38,7 @@ mutation({
 mutation({
   name: 'updateService',
   description:
-    'Changes the spec of a service, as far as fields are given. Nothing that runs changes by it: redeploy. Needs the scope `deploy`; `redeployable` an operator.',
+    'Changes the spec of a service, as far as fields are given. Nothing that runs changes by it: redeploy. Needs the scope `deploy`; `redeployable` and `overlapSeconds` an operator.',
   input: builder.inputType('UpdateServiceInput', {
     description: 'Fields to change; absent ones stay.',
     fields: (t) => ({
@@ -55,6 +56,16 @@ mutation({
       rollBack: t.boolean({
         required: false,
         description: 'Whether the last good spec is started again when a redeploy fails.',
+      }),
+      healthCheck: t.field({
+        type: HealthCheckInput,
+        required: false,
+        description: 'Another health check, code services only; null: back to the standard one.',
+      }),
+      overlapSeconds: t.int({
+        required: false,
+        description:
+          'Operators only: how long replaced jobs of a code service go on running, 0 to 3600; null: off.',
       }),
       redeployable: t.boolean({
         required: false,

@@ -4,11 +4,12 @@ import { findService } from '../control/finding.ts';
 import { jobsPage, redeploysPage, releasesPage } from '../control/loading.ts';
 import { isId } from '../ids.ts';
 import { jobStates, jobTypes } from '../model/jobs.ts';
-import { compareSpecs, type Size } from '../model/spec.ts';
+import { compareSpecs, type Size, strategyOf } from '../model/spec.ts';
 import { builder } from './builder.ts';
 import { pageRequest, toConnection } from './connections.ts';
 import { sized } from './environment.ts';
 import { loadEach } from './ids.ts';
+import { HealthCheckRef } from './maintenance.ts';
 import { callerOf, loaded } from './mutation.ts';
 import { JobStateEnum, JobTypeEnum, SpecChangeRef, StrategyEnum } from './redeploy-enums.ts';
 import { EnvironmentRef, JobRef, RedeployRef, ReleaseRef, ServiceRef, VariableRef } from './refs.ts';
@@ -76,7 +77,25 @@ builder.node(ServiceRef, {
     redeployable: t.exposeBoolean('redeployable', {
       description: 'False: it carries a customization, and only the support side may redeploy or stop it.',
     }),
-    strategy: t.expose('strategy', { type: StrategyEnum, description: 'How a redeploy replaces its jobs.' }),
+    strategy: t.field({
+      type: StrategyEnum,
+      description: 'How its next redeploy replaces its jobs.',
+      resolve: (row) => strategyOf(row.type, row.scale, row.overlapSeconds),
+    }),
+    overlapSeconds: t.exposeInt('overlapSeconds', {
+      nullable: true,
+      description:
+        'How long replaced jobs go on running beside the new ones, set by operators; null: off, and redeploys are RECREATE.',
+    }),
+    healthCheck: t.expose('healthCheck', {
+      type: HealthCheckRef,
+      nullable: true,
+      description:
+        'The check of its deploy jobs, as wanted; null: the standard one of its type (a TCP connection to $PORT for code).',
+    }),
+    maintenance: t.exposeBoolean('maintenance', {
+      description: 'Whether its sites answer 503 with a page while its jobs run on.',
+    }),
     rollBack: t.exposeBoolean('rollBack', {
       description: 'Whether the last good spec is started again when a redeploy fails.',
     }),

@@ -3,6 +3,8 @@
 import type { FailureCause } from './failures.ts';
 import type { JobHealth, JobState, JobType } from './jobs.ts';
 import type { PhaseName, RedeployReason, RedeployState } from './redeploy.ts';
+import type { Rotation } from './rotation.ts';
+import type { TicketKind, TicketState } from './tickets.ts';
 
 export interface EventData {
   ENVIRONMENT_CREATED: { readonly name: string };
@@ -16,6 +18,17 @@ export interface EventData {
   SERVICE_DELETION_REQUESTED: Record<never, never>;
   SERVICE_DELETED: Record<never, never>;
   VARIABLES_CHANGED: { readonly set: readonly string[]; readonly unset: readonly string[] };
+  SITE_CREATED: { readonly host: string };
+  SITE_UPDATED: { readonly host: string };
+  SITE_DELETED: { readonly host: string };
+  CERTIFICATE_ADDED: { readonly certificateId: string; readonly hosts: readonly string[] };
+  CERTIFICATE_READY: { readonly certificateId: string; readonly notAfter: string };
+  CERTIFICATE_FAILED: { readonly certificateId: string; readonly reason: string };
+  CERTIFICATE_DELETED: { readonly certificateId: string };
+  MAINTENANCE_CHANGED: { readonly enabled: boolean };
+  ROTATION_CHANGED: { readonly rotation: Rotation; readonly proxies: number };
+  TICKET_OPENED: { readonly ticketId: string; readonly kind: TicketKind };
+  TICKET_RESOLVED: { readonly ticketId: string; readonly state: TicketState };
   JOB_STOP_REQUESTED: Record<never, never>;
   JOB_START_REQUESTED: Record<never, never>;
   TASK_REQUESTED: Record<never, never>;
@@ -54,6 +67,17 @@ export const eventTypes = [
   'SERVICE_DELETION_REQUESTED',
   'SERVICE_DELETED',
   'VARIABLES_CHANGED',
+  'SITE_CREATED',
+  'SITE_UPDATED',
+  'SITE_DELETED',
+  'CERTIFICATE_ADDED',
+  'CERTIFICATE_READY',
+  'CERTIFICATE_FAILED',
+  'CERTIFICATE_DELETED',
+  'MAINTENANCE_CHANGED',
+  'ROTATION_CHANGED',
+  'TICKET_OPENED',
+  'TICKET_RESOLVED',
   'JOB_STOP_REQUESTED',
   'JOB_START_REQUESTED',
   'TASK_REQUESTED',

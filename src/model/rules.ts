@@ -41,6 +41,14 @@ export function checkNote(value: string | null | undefined, path: Path): string 
   return value;
 }
 
+/** Text of several lines that a person wrote. */
+export function checkText(value: string, longest: number, path: Path): string {
+  const text = value.trim();
+  if (text.length === 0 || text.length > longest || text.includes('\0'))
+    throw new InvalidInput(path, `must be 1 to ${longest} characters without NUL.`);
+  return text;
+}
+
 export function checkTarget(value: string, path: Path): string {
   if (!target.test(value) || value === 'web')
     throw new InvalidInput(

@@ -1,5 +1,7 @@
 // Sites: which host name leads to which code service, and what the service proxy does for it. A proxy's spec copies them,
 // so a change waits for the proxy's redeploy. Who is in rotation behind a site is no part of it: see rotation.ts.
+import { InvalidInput, LimitReached } from '../errors.ts';
+import { checkRange } from './rules.ts';
 
 export interface SiteLimits {
   /** Largest request body in bytes; beyond it the proxy answers 413. */
@@ -43,4 +45,64 @@ export interface CertificateRef {
 export interface ProxySpec {
   readonly sites: readonly SiteSpec[];
   readonly certificates: readonly CertificateRef[];
+}
+
+export const standardLimits: SiteLimits = {
+  bodyBytes: siteLimits.bodyBytes.standard,
+  connectSeconds: siteLimits.connectSeconds.standard,
+  sendSeconds: siteLimits.sendSeconds.standard,
+  readSeconds: siteLimits.readSeconds.standard,
+};
+
+export const mostSites = 200;
+export const mostCorsOrigins = 50;
+
+const hostLabel = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
+const hostName = new RegExp(`^\\.?(?:${hostLabel}\\.)*${hostLabel}$`);
+const originText = new RegExp(`^https?://(?:${hostLabel}\\.)*${hostLabel}(?::[0-9]{1,5})?$`);
+
+/** In lower case; an international name in its ASCII form. A leading dot: the domain and everything below it. */
+export function checkHost(value: string, path: readonly string[]): string {
+  const host = value.toLowerCase();
+  const labels = host.replace(/^\./, '').split('.');
+  if (host.length > 253 || !hostName.test(host) || /^[0-9.]+$/.test(host) || labels.length < 2)
+    throw new InvalidInput(
+      path,
+      'must be a host name of at least two labels, for example shop.example.org, or .example.org for everything below.',
+    );
+  return host;
+}
+
+export function checkCorsOrigins(values: readonly string[], path: readonly string[]): string[] {
+  if (values.length > mostCorsOrigins)
+    throw new LimitReached(
+      `At most ${mostCorsOrigins} origins a site.`,
+      path,
+      mostCorsOrigins,
+      values.length,
+    );
+  return [...new Set(values)].map((value, index) => {
+    if (!originText.test(value))
+      throw new InvalidInput(
+        [...path, String(index)],
+        'must be an origin such as https://app.example.org, in lower case and without a path.',
+      );
+    return value;
+  });
+}
+
+/** What a caller may give; what is absent keeps its present or standard value. */
+export type SiteLimitsInput = { readonly [K in keyof SiteLimits]?: number | null | undefined };
+
+export function checkSiteLimits(
+  given: SiteLimitsInput,
+  base: SiteLimits,
+  path: readonly string[],
+): SiteLimits {
+  const names = Object.keys(siteLimits) as (keyof SiteLimits)[];
+  const chosen = names.map((name) => {
+    const { minimum, maximum } = siteLimits[name];
+    return [name, checkRange(given[name] ?? base[name], minimum, maximum, [...path, name])] as const;
+  });
+  return Object.fromEntries(chosen) as unknown as SiteLimits;
 }

@@ -1,6 +1,9 @@
 // The spec of a service: everything a redeploy starts jobs from. A redeploy and its jobs keep the copy they were made
 // with, so what runs and what is wanted can always be compared, variables by name and digest, never by value.
 
+import type { HealthCheck } from './health-check.ts';
+import type { ProxySpec, SiteSpec } from './sites.ts';
+
 export interface Size {
   readonly memoryMiB: number;
   /** Thousandths of a CPU. */
@@ -49,6 +52,17 @@ export interface Spec {
   readonly dnsName: string;
   /** Start the last good spec again when a redeploy fails. */
   readonly rollBack: boolean;
+  /** Null: the standard check of its type. */
+  readonly healthCheck: HealthCheck | null;
+  /** OVERLAP: how long the replaced jobs go on running. */
+  readonly overlapSeconds: number;
+  /** What a service proxy routes; null for every other type. */
+  readonly proxy: ProxySpec | null;
+}
+
+/** OVERLAP where an operator has allowed it and two jobs stand beside each other anyway; a proxy always starts first. */
+export function strategyOf(type: string, scale: number, overlapSeconds: number | null): RedeployStrategy {
+  return type === 'CODE' && scale >= 2 && overlapSeconds !== null ? 'OVERLAP' : 'RECREATE';
 }
 
 /** One difference between what runs and what the next redeploy would start. */
@@ -83,10 +97,27 @@ function flatten(spec: Spec): Map<string, string> {
   fields.set('scale', String(spec.scale));
   fields.set('strategy', spec.strategy);
   fields.set('rollBack', String(spec.rollBack));
+  if (spec.strategy === 'OVERLAP') fields.set('overlapSeconds', String(spec.overlapSeconds));
+  if (spec.healthCheck !== null)
+    for (const [name, value] of Object.entries(spec.healthCheck))
+      if (value !== null) fields.set(`healthCheck.${name}`, shown(value));
+  for (const site of spec.proxy?.sites ?? []) fields.set(`sites.${site.host}`, siteText(site));
+  for (const { id, fingerprint } of spec.proxy?.certificates ?? [])
+    fields.set(`certificates.${id}`, `fingerprint ${fingerprint}`);
   for (const [target, command] of Object.entries(spec.commands)) fields.set(`commands.${target}`, command);
   for (const [name, ref] of Object.entries(spec.variables))
     fields.set(`variables.${name}`, `digest ${ref.digest}`);
   return fields;
+}
+
+function shown(value: HealthCheck[keyof HealthCheck]): string {
+  return typeof value === 'object' && value !== null ? `${value.from}-${value.to}` : String(value);
+}
+
+function siteText({ serviceId, certificateId, limits, corsOrigins }: SiteSpec): string {
+  const numbers = Object.entries(limits).map(([name, value]) => `${name} ${value}`);
+  const cors = corsOrigins.length === 0 ? [] : [`CORS ${corsOrigins.join(' ')}`];
+  return [`service ${serviceId}`, `certificate ${certificateId ?? 'none'}`, ...numbers, ...cors].join(', ');
 }
 
 /** What identifies a decision to redeploy: hashed into the plan's hash. Sorted, so equal plans give equal text. */

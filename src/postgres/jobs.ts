@@ -16,6 +16,8 @@ const unshown = [
   'checkAttempts',
   'checkOutput',
   'outOfMemory',
+  'applied',
+  'drainUntil',
   'stopRequested',
   'cleaned',
   'requestedBy',

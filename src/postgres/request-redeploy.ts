@@ -3,7 +3,9 @@
 import { newId } from '../ids.ts';
 import type { RedeployReason } from '../model/redeploy.ts';
 import { getEngineKind } from '../model/service-types/index.ts';
-import { compareSpecs, type Spec, type SpecImage } from '../model/spec.ts';
+import { serviceProxy } from '../model/service-types/service-proxy.ts';
+import type { ProxySpec } from '../model/sites.ts';
+import { compareSpecs, type Spec, type SpecImage, strategyOf } from '../model/spec.ts';
 import type { Change } from './change.ts';
 import type { Reader } from './open.ts';
 import {
@@ -14,6 +16,7 @@ import {
   type ReleaseRow,
 } from './redeploys.ts';
 import { type PlacedService, type ServiceRow, updateService } from './services.ts';
+import { proxySpecs } from './sites.ts';
 import { listVariables, refsOf, type VariableRow } from './variables.ts';
 
 export interface RedeployRequest {
@@ -70,18 +73,23 @@ export async function wantedSpecs(
   services: readonly ServiceRow[],
 ): Promise<Map<string, Spec | undefined>> {
   const releaseIds = services.flatMap((service) => service.releaseId ?? []);
-  const [variables, releases] = await Promise.all([
+  const proxied = services.flatMap(({ type, environmentId }) =>
+    type === 'SERVICE_PROXY' ? environmentId : [],
+  );
+  const [variables, releases, routed] = await Promise.all([
     listVariables(
       reader,
       services.map((service) => service.id),
     ),
     releaseIds.length === 0 ? [] : listReleasesById(reader, releaseIds),
+    proxySpecs(reader, proxied),
   ]);
   const byId = new Map(releases.map((release) => [release.id, release]));
   return new Map(
     services.map((service) => {
       const release = service.releaseId === null ? undefined : byId.get(service.releaseId);
-      return [service.id, assemble(service, variables.get(service.id) ?? [], release)];
+      const proxy = routed.get(service.environmentId) ?? { sites: [], certificates: [] };
+      return [service.id, assemble(service, variables.get(service.id) ?? [], release, proxy)];
     }),
   );
 }
@@ -94,6 +102,7 @@ function assemble(
   service: ServiceRow,
   variables: readonly VariableRow[],
   release: ReleaseRow | undefined,
+  proxy: ProxySpec,
 ): Spec | undefined {
   const image = imageOf(service, release);
   if (image === undefined) return undefined;
@@ -101,17 +110,27 @@ function assemble(
     image,
     size: service.size,
     scale: service.scale,
-    strategy: service.strategy,
+    strategy: strategyOf(service.type, service.scale, service.overlapSeconds),
     variables: refsOf(variables),
     commands: release?.commands ?? {},
     volume: service.hasVolume,
     dnsName: service.dnsName,
     rollBack: service.rollBack,
+    healthCheck: service.healthCheck,
+    overlapSeconds: service.overlapSeconds ?? 0,
+    proxy: service.type === 'SERVICE_PROXY' ? proxy : null,
   };
 }
 
 function imageOf(service: ServiceRow, release: ReleaseRow | undefined): SpecImage | undefined {
   const { runtime, version } = service;
+  if (service.type === 'SERVICE_PROXY')
+    return {
+      kind: 'CATALOGUE',
+      runtime: serviceProxy.runtime,
+      version: serviceProxy.version,
+      reference: serviceProxy.image,
+    };
   if (service.type === 'CODE' || runtime === null || version === null) {
     if (release === undefined) return undefined;
     const { id: releaseId, imageId, commit } = release;

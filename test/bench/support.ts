@@ -33,7 +33,7 @@ export async function openBench(): Promise<BenchWorld> {
   const directory = await mkdtemp(join(tmpdir(), 'berth-bench-'));
   await chmod(directory, 0o711);
   const config = readConfig({ PORT: '0', BERTH_DATA: directory, BERTH_HELLO: 'no', NODE_ENV: 'production' });
-  const berth = await startBerth(config, { logger: openLog('error') });
+  const berth = await startBerth(config, { logger: openLog('error'), included: [] });
   const token = (await readFile(join(directory, 'admin-token'), 'utf8')).trim();
   const row = await findTokenByHash(berth.control.store.db, hashToken(token));
   if (row === undefined) throw new Error('the administrator is missing');

@@ -57,6 +57,9 @@ export function specOf(scenario: Pick<World['scenario'], 'scale' | 'volume' | 'r
     variables: {},
     commands: { mailer: 'node mailer.js' },
     dnsName: 'shop',
+    healthCheck: null,
+    overlapSeconds: 0,
+    proxy: null,
     ...scenario,
   };
 }

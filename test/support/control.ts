@@ -106,7 +106,13 @@ async function open(url: string, directory: string): Promise<{ control: Control;
     log,
     vault: await openVault(join(directory, 'key'), true),
     installation: await ensureInstallation(store),
-    settings: { deadlineSeconds: 600, volumeRetentionSeconds: 60, publicUrl: 'http://localhost' },
+    settings: {
+      deadlineSeconds: 600,
+      volumeRetentionSeconds: 60,
+      publicUrl: 'http://localhost',
+      domain: 'localhost',
+      included: [],
+    },
     output: async function* () {},
     engine: async () => ({ version: '0', operatingSystem: 'none' }),
   };

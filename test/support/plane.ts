@@ -29,6 +29,8 @@ export const quickSettings: PlaneSettings = {
   buildMemoryMiB: 512,
   volumeRetentionSeconds: 0,
   publicUrl: 'http://127.0.0.1:1',
+  domain: 'localhost',
+  included: [],
 };
 
 export interface PlaneOptions {

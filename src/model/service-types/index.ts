@@ -7,8 +7,11 @@ import { mariadb, mysql } from './database/mysql.ts';
 import { postgresql } from './database/postgresql.ts';
 import type { EngineKind } from './engine-kind.ts';
 
-export const serviceTypes = ['CODE', 'DATABASE', 'CACHE'] as const;
+export const serviceTypes = ['CODE', 'DATABASE', 'CACHE', 'SERVICE_PROXY'] as const;
 export type ServiceType = (typeof serviceTypes)[number];
+
+/** Made with every environment; not to be created or removed by anybody else. */
+export const includedTypes: readonly ServiceType[] = ['SERVICE_PROXY'];
 
 export const engineKinds: readonly EngineKind[] = [
   postgresql,

@@ -1,0 +1,98 @@
+// The services that every environment is made with, and the site of its own public host name. They are deployed by their
+// creation like everything else, seen live by whoever watches the environment.
+import { Conflict } from '../errors.ts';
+import { newId } from '../ids.ts';
+import type { Caller } from '../model/callers.ts';
+import { serviceProxy } from '../model/service-types/service-proxy.ts';
+import { standardLimits } from '../model/sites.ts';
+import type { Change } from '../postgres/change.ts';
+import type { EnvironmentRow } from '../postgres/environments.ts';
+import { requestRedeploy, wantedSpec } from '../postgres/request-redeploy.ts';
+import { insertService, listServicesOf, lockService, type ServiceRow } from '../postgres/services.ts';
+import { insertSite } from '../postgres/sites.ts';
+import type { Control } from './control.ts';
+
+export async function includeServices(
+  control: Control,
+  caller: Caller,
+  change: Change,
+  environment: EnvironmentRow,
+): Promise<void> {
+  if (!control.settings.included.includes('SERVICE_PROXY')) return;
+  const { id: environmentId, namespace } = environment;
+  const { runtime, version, label, size } = serviceProxy;
+  const present = await listServicesOf(change.tx, environmentId);
+  const rival = present.find((each) => each.label === label);
+  if (rival !== undefined)
+    throw new Conflict(`The label ${label} is kept for the service proxy that every environment includes.`, [
+      'input',
+      'services',
+    ]);
+  const service = await insertService(change.tx, {
+    id: newId(),
+    environmentId,
+    type: 'SERVICE_PROXY',
+    runtime,
+    version,
+    label,
+    dnsName: label,
+    size,
+    scale: 1,
+  });
+  await insertOwnSite(control, change, environmentId, namespace);
+  change.emit({
+    environmentId,
+    serviceId: service.id,
+    type: 'SERVICE_CREATED',
+    data: { label, type: service.type },
+    message: `The service proxy of ${environment.name} was created with it.`,
+  });
+  const subject = { environmentId, subjectType: 'Service', subjectId: service.id };
+  change.audit({ caller, action: 'createService', ...subject });
+  await deploy(control, caller, change, service);
+}
+
+async function insertOwnSite(
+  { settings }: Control,
+  { tx }: Change,
+  environmentId: string,
+  namespace: string,
+): Promise<void> {
+  const host = `${namespace}.${settings.domain}`;
+  const row = { id: newId(), environmentId, host, limits: standardLimits, corsOrigins: [], own: true };
+  if ((await insertSite(tx, row)) === undefined)
+    throw new Conflict(`Another environment has a site of the host name ${host}. Choose another namespace.`, [
+      'input',
+      'namespace',
+    ]);
+}
+
+/**
+ * The environment's own host name leads to its first code service. When that comes later than the environment, its proxy is
+ * redeployed by itself, so that the first push can be looked at.
+ */
+export async function routeFirstService(
+  control: Control,
+  caller: Caller,
+  change: Change,
+  environment: EnvironmentRow,
+  serviceId: string,
+): Promise<void> {
+  const services = await listServicesOf(change.tx, environment.id);
+  const first = services.find((each) => each.type === 'CODE' && each.deletionRequestedAt === null);
+  const proxy = services.find((each) => each.type === 'SERVICE_PROXY' && each.deletionRequestedAt === null);
+  if (first?.id !== serviceId || proxy === undefined || proxy.stopped) return;
+  const placed = await lockService(change.tx, proxy.id);
+  if (placed !== undefined) await deploy(control, caller, change, placed.service);
+}
+
+async function deploy(control: Control, caller: Caller, change: Change, service: ServiceRow): Promise<void> {
+  const spec = await wantedSpec(change.tx, service);
+  if (spec === undefined) throw new Error(`no spec for ${service.label}`);
+  await requestRedeploy(change, { service }, spec, {
+    reason: 'CREATION',
+    note: null,
+    requestedBy: caller.tokenName,
+    deadlineSeconds: control.settings.deadlineSeconds,
+  });
+}

@@ -1,0 +1,45 @@
+// The names of everything that can happen in an environment.
+import { eventTypes } from '../model/events.ts';
+import { builder } from './builder.ts';
+import { described } from './described.ts';
+
+export const EventTypeEnum = builder.enumType('EventType', {
+  description: 'What happened.',
+  values: described(eventTypes, {
+    ENVIRONMENT_CREATED: 'The environment was created.',
+    ENVIRONMENT_RENAMED: 'It has another name.',
+    ENVIRONMENT_DELETION_REQUESTED: 'Its deletion was asked for.',
+    ENVIRONMENT_DELETED: 'Everything of it is gone. The last event.',
+    SERVICE_CREATED: 'A service was created.',
+    SERVICE_UPDATED: 'The spec of a service was changed.',
+    SERVICE_STOPPED: 'A service was stopped on request.',
+    SERVICE_FAILING: 'The jobs of a service died too often; they are not started again by themselves.',
+    SERVICE_DELETION_REQUESTED: 'The deletion of a service was asked for.',
+    SERVICE_DELETED: 'Everything of a service is gone.',
+    VARIABLES_CHANGED: 'Variables of a service were set or unset.',
+    SITE_CREATED: 'A site was made; it waits for the redeploy of the service proxy.',
+    SITE_UPDATED: 'A site was changed; it waits for the redeploy of the service proxy.',
+    SITE_DELETED: 'A site was removed; it waits for the redeploy of the service proxy.',
+    CERTIFICATE_ADDED: 'A certificate was uploaded or asked for.',
+    CERTIFICATE_READY: 'A certificate was obtained or renewed.',
+    CERTIFICATE_FAILED: 'A certificate could not be obtained or renewed; the message says why.',
+    CERTIFICATE_DELETED: 'A certificate was removed.',
+    MAINTENANCE_CHANGED: 'A code service was put into maintenance or taken out of it.',
+    ROTATION_CHANGED: 'The service proxies send requests to a job, or do no longer.',
+    TICKET_OPENED: 'A support ticket was opened.',
+    TICKET_RESOLVED: 'A support ticket was accepted, rejected or withdrawn.',
+    JOB_STOP_REQUESTED: 'Somebody asked to stop a job.',
+    JOB_START_REQUESTED: 'Somebody asked to start an ended job again.',
+    TASK_REQUESTED: 'Somebody asked to run a command as a job.',
+    WORKERS_CHANGED: 'Another number of workers is wanted.',
+    CODE_PUSHED: 'Code was pushed; a build follows.',
+    RELEASE_CREATED: 'A build has made a release.',
+    REDEPLOY_REQUESTED: 'A redeploy was asked for.',
+    REDEPLOY_CANCEL_REQUESTED: 'Somebody asked to cancel a redeploy.',
+    PHASE_STARTED: 'A phase of a redeploy has begun.',
+    PHASE_ENDED: 'A phase of a redeploy has ended.',
+    IMAGE_PROGRESS: 'An image is being pulled or made.',
+    JOB_CHANGED: 'A job moved to another state or health.',
+    REDEPLOY_ENDED: 'A redeploy has ended.',
+  }),
+});

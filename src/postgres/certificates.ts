@@ -1,0 +1,104 @@
+// Rows of certificates. Chain and key are a secret of the environment's service proxy; only their facts stand here.
+import { and, asc, count, eq, inArray, isNull, sql } from 'drizzle-orm';
+import type { Reader, Transaction } from './open.ts';
+import { type PageRequest, pagesByParent } from './pages.ts';
+import { certificates, challenges, sites } from './tables/sites.ts';
+
+export type CertificateRow = typeof certificates.$inferSelect;
+export type CertificatePatch = Partial<typeof certificates.$inferInsert>;
+
+export async function insertCertificate(
+  tx: Transaction,
+  row: typeof certificates.$inferInsert,
+): Promise<CertificateRow> {
+  const [made] = await tx.insert(certificates).values(row).returning();
+  if (made === undefined) throw new Error('the certificate was not inserted');
+  return made;
+}
+
+export function listCertificatesById(reader: Reader, ids: readonly string[]): Promise<CertificateRow[]> {
+  return reader
+    .select()
+    .from(certificates)
+    .where(inArray(certificates.id, [...ids]));
+}
+
+/** A living certificate of this environment. */
+export async function findCertificate(
+  reader: Reader,
+  environmentId: string,
+  id: string,
+): Promise<CertificateRow | undefined> {
+  const [row] = await reader
+    .select()
+    .from(certificates)
+    .where(
+      and(
+        eq(certificates.id, id),
+        eq(certificates.environmentId, environmentId),
+        isNull(certificates.deletedAt),
+      ),
+    );
+  return row;
+}
+
+export function pageCertificates(
+  reader: Reader,
+  environmentIds: readonly string[],
+  request: PageRequest,
+): Promise<Map<string, CertificateRow[]>> {
+  const where = isNull(certificates.deletedAt);
+  const page = { table: certificates, key: certificates.id, parent: certificates.environmentId, where };
+  return pagesByParent(reader, environmentIds, page, request);
+}
+
+export async function countCertificates(reader: Reader, environmentId: string): Promise<number> {
+  const living = and(eq(certificates.environmentId, environmentId), isNull(certificates.deletedAt));
+  const [row] = await reader.select({ count: count() }).from(certificates).where(living);
+  return row?.count ?? 0;
+}
+
+/** The living sites that are served with it. */
+export async function listHostsServedWith(reader: Reader, certificateId: string): Promise<string[]> {
+  const rows = await reader
+    .select({ host: sites.host })
+    .from(sites)
+    .where(and(eq(sites.certificateId, certificateId), isNull(sites.deletedAt)))
+    .orderBy(asc(sites.host));
+  return rows.map((row) => row.host);
+}
+
+/** Undefined when it was removed meanwhile. */
+export async function updateCertificate(
+  tx: Transaction,
+  id: string,
+  set: CertificatePatch,
+): Promise<CertificateRow | undefined> {
+  const [row] = await tx
+    .update(certificates)
+    .set(set)
+    .where(and(eq(certificates.id, id), isNull(certificates.deletedAt)))
+    .returning();
+  return row;
+}
+
+/** Those to be obtained or renewed by now, longest due first. */
+export function listCertificatesDue(reader: Reader, most: number): Promise<CertificateRow[]> {
+  return reader
+    .select()
+    .from(certificates)
+    .where(and(sql`${certificates.dueAt} <= now()`, isNull(certificates.deletedAt)))
+    .orderBy(asc(certificates.dueAt))
+    .limit(most);
+}
+
+export async function insertChallenge(
+  tx: Transaction,
+  row: { readonly token: string; readonly environmentId: string; readonly answer: string },
+): Promise<void> {
+  await tx.insert(challenges).values(row).onConflictDoNothing();
+}
+
+export async function deleteChallenge(tx: Transaction, token: string): Promise<void> {
+  await tx.delete(challenges).where(eq(challenges.token, token));
+}
