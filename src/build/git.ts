@@ -6,8 +6,10 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { Unavailable } from '../errors.ts';
 import { BuildInputInvalid } from './faults.ts';
-import { gitEnvironment, runGit, streamGit } from './git-command.ts';
+import { GitFault, gitEnvironment, runGit, streamGit } from './git-command.ts';
+import { notePath } from './hook.ts';
 import { writeHooks } from './hooks.ts';
+import { findPush, type PushNote } from './push-notes.ts';
 
 /** Enough for the most files that a source may have, with long paths. */
 const longestListing = 64 * 1024 * 1024;
@@ -30,6 +32,12 @@ export interface Repositories {
   /** Path of a git submodule of the commit; undefined when it has none. */
   submodule(repositoryId: string, sha: string): Promise<string | undefined>;
   commit(repositoryId: string, sha: string): Promise<{ author: string; subject: string }>;
+  /** Who was about to move main to this commit, and from which; undefined when it came by no push of ours. */
+  findPush(repositoryId: string, sha: string): Promise<PushNote | undefined>;
+  /** Once the push is recorded elsewhere. */
+  forgetPush(repositoryId: string, sha: string): Promise<void>;
+  /** Moves main back to where it was before a push, unless somebody has pushed on top of it: then the branch is theirs. */
+  takeBack(repositoryId: string, oldSha: string, newSha: string): Promise<void>;
   remove(repositoryId: string): Promise<void>;
 }
 
@@ -63,6 +71,10 @@ export async function openRepositories(options: {
       readFile((...args) => git(repositoryId, ...args), { sha, filePath, maxBytes }, environment),
     submodule: (repositoryId, sha) => submodule(git(repositoryId, 'ls-tree'), sha, environment),
     commit: (repositoryId, sha) => describe(git(repositoryId, 'show'), sha, environment),
+    findPush: (repositoryId, sha) => findPush(path(repositoryId), checkedSha(sha)),
+    forgetPush: (repositoryId, sha) => rm(notePath(path(repositoryId), checkedSha(sha)), { force: true }),
+    takeBack: (repositoryId, oldSha, newSha) =>
+      takeBack((...args) => git(repositoryId, ...args), checkedSha(oldSha), checkedSha(newSha), environment),
     remove: (repositoryId) => rm(path(repositoryId), { recursive: true, force: true }),
   };
 }
@@ -170,4 +182,18 @@ async function describe(
   const { output } = await runGit(args, { environment });
   const [author = '', subject = ''] = output.toString('utf8').trimEnd().split('\0');
   return { author, subject };
+}
+
+async function takeBack(
+  git: (...args: string[]) => string[],
+  oldSha: string,
+  newSha: string,
+  environment: Record<string, string>,
+): Promise<void> {
+  const main = 'refs/heads/main';
+  const update = /^0+$/.test(oldSha) ? ['-d', main, newSha] : [main, oldSha, newSha];
+  // git says no more than these codes when the branch is no longer where it was.
+  await runGit(git('update-ref', ...update), { environment, okCodes: [1, 128] });
+  if ((await head(git('rev-parse'), environment)) === newSha)
+    throw new GitFault('update-ref', `${newSha} could not be taken back`);
 }

@@ -1,7 +1,9 @@
-// What git runs during a push, in a process of its own: first the rules on refs, then, once the push is kept, the word to
-// Berth and the progress back to the pusher. It decides nothing about builds. Only Node's own modules are loaded, because
-// each push waits for this to start.
+// What git runs during a push, in a process of its own: first the rules on refs and a note of who pushes what, then, once
+// the push is kept, the word to Berth and the progress back to the pusher. It decides nothing about builds. Only Node's own
+// modules are loaded, because each push waits for this to start.
+import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { createConnection } from 'node:net';
+import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { plainLine } from './plain-text.ts';
 
@@ -17,14 +19,36 @@ const builtRef = 'refs/heads/main';
 /** The server's last line: a connection that ends without it was cut off. No line of text can be equal to it. */
 export const endOfProgress = '\u0004';
 
-/** Refuses the whole push, with a sentence, when any of its refs may not be pushed. */
+/** Refuses the whole push, with a sentence, when any of its refs may not be pushed, or nobody would know who pushed. */
 export async function preReceive(): Promise<void> {
-  const refused = parseUpdates(await text(process.stdin))
-    .map(refusal)
-    .find((sentence) => sentence !== undefined);
+  const updates = parseUpdates(await text(process.stdin));
+  const refused =
+    updates.map(refusal).find((sentence) => sentence !== undefined) ?? (await note(updates).catch(notNoted));
   if (refused === undefined) return;
   process.stderr.write(`${plainLine(refused)}\n`);
   process.exitCode = 1;
+}
+
+/** Written before the branch moves: should Berth die before it is told of the push, it finds here whose it was. */
+async function note(updates: readonly Update[]): Promise<undefined> {
+  const context = process.env.BERTH_PUSH_CONTEXT;
+  if (context === undefined) return;
+  for (const { oldSha, newSha } of updates) {
+    const path = notePath(process.env.GIT_DIR ?? '.', newSha);
+    const aside = `${path}.${process.pid}`;
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await writeFile(aside, JSON.stringify({ context, oldSha }), { mode: 0o600, flush: true });
+    await rename(aside, path);
+  }
+}
+
+function notNoted(): string {
+  return 'Berth could not write down who pushes; nothing was changed. Push again.';
+}
+
+/** Where it is noted who pushes this commit. */
+export function notePath(repositoryPath: string, sha: string): string {
+  return join(repositoryPath, 'berth-pushes', sha);
 }
 
 /** One line of git's standard input per ref: old hash, new hash, ref name. */

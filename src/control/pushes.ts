@@ -1,4 +1,5 @@
 // Pushes: who may push where, the build that a push asks for, and its progress as lines for the pusher.
+import { z } from 'zod';
 import { NotFound } from '../errors.ts';
 import { newId } from '../ids.ts';
 import { authorise, type Caller } from '../model/callers.ts';
@@ -11,6 +12,7 @@ import { findServiceByLabel, lockService } from '../postgres/services.ts';
 import type { Control } from './control.ts';
 import { streamEvents } from './event-stream.ts';
 import { streamOutput } from './log-stream.ts';
+import { isTokenValid } from './token-watch.ts';
 
 /** The service behind a git address, for a caller that may fetch from it or push to it. */
 export async function serviceForGit(
@@ -29,11 +31,64 @@ export async function serviceForGit(
 
 export type Pusher = Pick<Caller, 'tokenId' | 'tokenName' | 'address'>;
 
+const pusher = z.object({ tokenId: z.string(), tokenName: z.string(), address: z.string().nullable() });
+
+/** The pusher travels through git as a text that is written and read here only. */
+export function writePusher({ tokenId, tokenName, address }: Pusher): string {
+  return JSON.stringify({ tokenId, tokenName, address: address ?? null } satisfies z.infer<typeof pusher>);
+}
+
+function readPusher(context: string): Pusher {
+  const { address, ...who } = pusher.parse(JSON.parse(context));
+  return { ...who, address: address ?? undefined };
+}
+
+/** The code that was pushed, as the build room keeps it. */
+export interface PushedCode {
+  head(repositoryId: string): Promise<string | undefined>;
+  commit(repositoryId: string, sha: string): Promise<{ readonly author: string; readonly subject: string }>;
+  findPush(
+    repositoryId: string,
+    sha: string,
+  ): Promise<{ readonly context: string; readonly oldSha: string } | undefined>;
+  forgetPush(repositoryId: string, sha: string): Promise<void>;
+  takeBack(repositoryId: string, oldSha: string, newSha: string): Promise<void>;
+}
+
+export interface Push {
+  readonly repositoryId: string;
+  readonly oldSha: string;
+  readonly newSha: string;
+  /** From writePusher. */
+  readonly context: string;
+}
+
+/**
+ * What was pushed becomes a build; undefined when the service is being deleted. A push whose token has ended by now is
+ * taken back instead, or the next start would find it kept and build it.
+ */
+export async function takePush(
+  control: Control,
+  code: PushedCode,
+  { repositoryId, oldSha, newSha, context }: Push,
+): Promise<JobRow | 'TAKEN_BACK' | undefined> {
+  const pushedBy = readPusher(context);
+  if (!(await isTokenValid(control, pushedBy.tokenId))) {
+    await code.takeBack(repositoryId, oldSha, newSha);
+    await code.forgetPush(repositoryId, newSha);
+    return 'TAKEN_BACK';
+  }
+  const { subject } = await code.commit(repositoryId, newSha);
+  const job = await recordPush(control, { serviceId: repositoryId, sha: newSha, subject, pushedBy });
+  await code.forgetPush(repositoryId, newSha);
+  return job;
+}
+
 export interface PushedCommit {
   readonly serviceId: string;
   readonly sha: string;
   readonly subject: string;
-  /** Undefined for a push that was cut off before its pusher was told of, and is taken up again. */
+  /** Undefined for a commit that came by no push. */
   readonly pushedBy: Pusher | undefined;
 }
 

@@ -5,14 +5,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Repositories } from '../build/git.ts';
 import { gitService, parseGitPath, serveGit } from '../build/http-backend.ts';
 import type { Control } from '../control/control.ts';
-import { serviceForGit } from '../control/pushes.ts';
+import { serviceForGit, writePusher } from '../control/pushes.ts';
 import { recoverPush } from '../control/recover-pushes.ts';
-import { isTokenValid, type TokenWatch } from '../control/token-watch.ts';
+import type { TokenWatch } from '../control/token-watch.ts';
 import { Refusal } from '../errors.ts';
 import type { Caller } from '../model/callers.ts';
 import { answerText } from './answers.ts';
 import { addressOf, basicPassword, type Identify } from './identify.ts';
-import { writePusher } from './pushes.ts';
 
 export interface GitOptions {
   readonly control: Control;
@@ -47,9 +46,7 @@ export async function serveRepository(
     environment: repositories.pushEnvironment(found.serviceId, writePusher(caller)),
   }).finally(stopWatching);
   if (service !== 'git-receive-pack' || request.method !== 'POST') return;
-  if (!(await isTokenValid(control, caller.tokenId))) return;
-  const { tokenId, tokenName } = caller;
-  await recoverPush(control, repositories, found.serviceId, { tokenId, tokenName, address: caller.address });
+  await recoverPush(control, repositories, found.serviceId);
 }
 
 async function identified(
