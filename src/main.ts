@@ -14,7 +14,7 @@ import { acceptPushes } from './http/pushes.ts';
 import { serve } from './http/server.ts';
 import { openImages } from './images/obtain.ts';
 import { type Log, openLog } from './log.ts';
-import { includedTypes, type ServiceType } from './model/service-types/index.ts';
+import type { ServiceType } from './model/service-types/index.ts';
 import type { Point } from './orchestrator/deps.ts';
 import { startOrchestrator } from './orchestrator/orchestrator.ts';
 import { readOutput } from './orchestrator/output.ts';
@@ -75,7 +75,7 @@ export async function startBerth(config: Config, options: StartOptions = {}): Pr
       hookSocketPath,
     });
     const publicUrl = config.publicUrl ?? `http://${config.host}:${config.port}`;
-    const settings = { ...config, publicUrl, included: options.included ?? includedTypes };
+    const settings = { ...config, publicUrl, included: options.included ?? [] };
     const control: Control = {
       store,
       nudges,
