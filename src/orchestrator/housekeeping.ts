@@ -1,5 +1,5 @@
 // What has to be done now and then and belongs to no service: environments whose services are gone, volumes whose waiting
-// time is over, history past its retention.
+// time is over, history past its retention, replicas that died.
 
 import { eventRetention } from '../model/events.ts';
 import { networkName } from '../model/jobs.ts';
@@ -7,6 +7,7 @@ import { change } from '../postgres/change.ts';
 import { type EnvironmentRow, listEmptyDeleting, markEnvironmentDeleted } from '../postgres/environments.ts';
 import { pruneEvents } from '../postgres/event-log.ts';
 import { pruneKeys } from '../postgres/idempotency.ts';
+import { pruneReplicas } from '../postgres/replicas.ts';
 import { listVolumesDue, markVolumeRemoved } from '../postgres/services.ts';
 import type { Deps } from './deps.ts';
 
@@ -40,4 +41,5 @@ async function finishDeletion(deps: Deps, environment: EnvironmentRow): Promise<
 export async function pruneHistory(deps: Deps): Promise<void> {
   await pruneEvents(deps.store, eventRetention.events, eventRetention.days);
   await pruneKeys(deps.store);
+  await pruneReplicas(deps.store);
 }

@@ -84,7 +84,17 @@ export function openEventLog(store: Store, nudges: Nudges): EventLog {
       .where(inArray(eventStreams.environmentId, [...windows.keys()]));
     for (const { id, lastSeq } of heads) if (lastSeq > (windows.get(id)?.lastSeq ?? lastSeq)) look(id);
   }
-  const polling = setInterval(() => void poll().catch(() => {}), pollEveryMs);
+  // One at a time: those that a silent database holds up would only queue.
+  let isPolling = false;
+  const polling = setInterval(() => {
+    if (isPolling) return;
+    isPolling = true;
+    poll()
+      .catch(() => {})
+      .finally(() => {
+        isPolling = false;
+      });
+  }, pollEveryMs);
 
   return {
     state: (environmentId) => withDeadline(store, findState(store.db, environmentId)),
@@ -177,9 +187,11 @@ export function positionOf(environmentId: string, state: StreamState, seq = stat
   return { environmentId, epoch: state.epoch, seq };
 }
 
-/** Removes events past their retention; the newest `keep` of each environment stay whatever their age. */
-export async function pruneEvents(store: Store, keep: number, days: number): Promise<void> {
-  const old = sql`now() - make_interval(days => ${days})`;
+/**
+ * Removes events past their retention; the newest `keep` of each environment stay whatever their age. In batches: however
+ * much has gathered, no transaction is long and no writer waits for more than one of them.
+ */
+export async function pruneEvents(store: Store, keep: number, days: number, batch = 2_000): Promise<void> {
   const streams = await store.db
     .select({
       id: eventStreams.environmentId,
@@ -187,15 +199,33 @@ export async function pruneEvents(store: Store, keep: number, days: number): Pro
     })
     .from(eventStreams)
     .where(sql`${eventStreams.lastSeq} - ${eventStreams.firstSeq} >= ${keep}`);
-  for (const { id, bound } of streams) {
-    await store.db.transaction(async (tx) => {
-      const gone = await tx
-        .delete(events)
-        .where(and(eq(events.environmentId, id), lte(events.seq, bound), sql`${events.occurredAt} < ${old}`))
-        .returning({ seq: events.seq });
-      if (gone.length === 0) return;
-      const first = gone.reduce((most, { seq }) => Math.max(most, seq), 0) + 1;
-      await tx.update(eventStreams).set({ firstSeq: first }).where(eq(eventStreams.environmentId, id));
-    });
-  }
+  for (const { id, bound } of streams) while (await pruneBatch(store, id, bound, { days, batch }));
+}
+
+/** Removes the oldest, up to the first that is too young; says if there may be more. */
+async function pruneBatch(
+  store: Store,
+  id: string,
+  bound: number,
+  { days, batch }: { days: number; batch: number },
+): Promise<boolean> {
+  const isOld = sql<boolean>`${events.occurredAt} < now() - make_interval(days => ${days})`;
+  const oldest = await store.db
+    .select({ seq: events.seq, isOld })
+    .from(events)
+    .where(and(eq(events.environmentId, id), lte(events.seq, bound)))
+    .orderBy(asc(events.seq))
+    .limit(batch);
+  const young = oldest.findIndex((event) => !event.isOld);
+  const last = oldest.at(young === -1 ? -1 : young - 1)?.seq;
+  if (last === undefined || young === 0) return false;
+  await store.db.transaction(async (tx) => {
+    // Another replica may be ahead: what is gone stays gone, and the beginning never moves back.
+    await tx.delete(events).where(and(eq(events.environmentId, id), lte(events.seq, last)));
+    await tx
+      .update(eventStreams)
+      .set({ firstSeq: sql`greatest(${eventStreams.firstSeq}, ${last + 1})` })
+      .where(eq(eventStreams.environmentId, id));
+  });
+  return young === -1 && oldest.length === batch;
 }

@@ -6,8 +6,7 @@ import { connect, type Store } from './open.ts';
 
 const channel = 'berth';
 const coalesceMs = 2;
-const echoEveryMs = 5_000;
-const deafAfterMs = 12_000;
+const againAfterMs = 500;
 /** NOTIFY takes 8,000 bytes at most. */
 const idsPerMessage = 150;
 
@@ -22,52 +21,49 @@ export interface Nudges {
   close(): Promise<void>;
 }
 
-export async function openNudges(store: Store): Promise<Nudges> {
+export interface NudgeOptions {
+  /** How often the listener's hearing is tried. */
+  readonly echoEveryMs?: number;
+}
+
+export async function openNudges(store: Store, options: NudgeOptions = {}): Promise<Nudges> {
+  const { echoEveryMs = 5_000 } = options;
   const listeners = new Set<(topic: string | undefined) => void>();
   const pending = new Set<string>();
   const echo = `echo:${crypto.randomUUID()}`;
-  let heardAt = performance.now();
   let closed = false;
-  let client = await subscribe();
   let flushing: NodeJS.Timeout | undefined;
+  let sending = false;
 
-  async function subscribe(): Promise<Sql> {
-    const fresh = connect(store.url, { maximum: 1, answerWithinMs: store.deadlineMs });
-    await fresh.listen(channel, hear, () => tell(undefined));
-    heardAt = performance.now();
-    return fresh;
-  }
   function hear(message: string): void {
-    heardAt = performance.now();
     for (const topic of message.split(',')) if (!topic.startsWith('echo:')) tell(topic);
   }
   function tell(topic: string | undefined): void {
     for (const listener of listeners) listener(topic);
   }
-  function flush(): void {
+  /** One at a time: while the database is slow or silent, what is to be told comes together instead of queueing. */
+  async function flush(): Promise<void> {
     flushing = undefined;
+    sending = true;
     const topics = [...pending];
     pending.clear();
     for (let from = 0; from < topics.length; from += idsPerMessage) {
       const message = topics.slice(from, from + idsPerMessage).join(',');
       // A lost hint costs time, not truth: the slow poll beneath finds what it would have told.
-      store.raw`select pg_notify(${channel}, ${message})`.catch(() => {});
+      await store.raw`select pg_notify(${channel}, ${message})`.catch(() => {});
     }
+    sending = false;
+    send([]);
   }
   function send(topics: Iterable<string>): void {
     for (const topic of topics) pending.add(topic);
-    if (pending.size > 0 && !closed) flushing ??= setTimeout(flush, coalesceMs);
+    if (pending.size > 0 && !closed && !sending) flushing ??= setTimeout(() => void flush(), coalesceMs);
   }
-  async function checkHearing(): Promise<void> {
+  const ear = await openEar(store, { hear, missed: () => tell(undefined), deafAfterMs: 2.4 * echoEveryMs });
+  const checking = setInterval(() => {
     send([echo]);
-    if (performance.now() - heardAt < deafAfterMs) return;
-    heardAt = performance.now();
-    const deaf = client;
-    client = await subscribe();
-    tell(undefined);
-    await deaf.end({ timeout: 0 });
-  }
-  const checking = setInterval(() => void checkHearing().catch(() => {}), echoEveryMs);
+    ear.check();
+  }, echoEveryMs);
 
   return {
     send,
@@ -80,7 +76,77 @@ export async function openNudges(store: Store): Promise<Nudges> {
       clearInterval(checking);
       clearTimeout(flushing);
       listeners.clear();
-      await client.end({ timeout: 1 });
+      await ear.close();
+    },
+  };
+}
+
+interface Ear {
+  /** Listens anew when nothing was heard for too long, not even oneself. */
+  check(): void;
+  close(): Promise<void>;
+}
+
+/** The one connection that listens. Whatever happens to it, there is never a second beside it. */
+async function openEar(
+  store: Store,
+  { hear, missed, deafAfterMs }: { hear(message: string): void; missed(): void; deafAfterMs: number },
+): Promise<Ear> {
+  let current: Sql | undefined;
+  let heardAt = 0;
+  let opening: Promise<void> | undefined;
+  let retrying: NodeJS.Timeout | undefined;
+  let closed = false;
+
+  async function subscribe(): Promise<void> {
+    await current?.end({ timeout: 0 });
+    const fresh: Sql = connect(store.url, {
+      maximum: 1,
+      answerWithinMs: store.deadlineMs,
+      onEnd: () => {
+        if (fresh === current) listenAgain();
+      },
+      onNotify: (_channel, message) => {
+        if (fresh !== current) return;
+        heardAt = performance.now();
+        hear(message);
+      },
+    });
+    current = fresh;
+    heardAt = performance.now();
+    await fresh.unsafe(`listen ${channel}`);
+  }
+  function listenAgain(): void {
+    if (closed) return;
+    opening ??= subscribe()
+      .then(missed, () => {
+        retrying ??= setTimeout(() => {
+          retrying = undefined;
+          listenAgain();
+        }, againAfterMs);
+      })
+      .finally(() => {
+        opening = undefined;
+      });
+  }
+
+  try {
+    await subscribe();
+  } catch (error) {
+    closed = true;
+    await current?.end({ timeout: 0 });
+    throw error;
+  }
+  return {
+    check: () => {
+      if (performance.now() - heardAt > deafAfterMs) listenAgain();
+    },
+    close: async () => {
+      closed = true;
+      clearTimeout(retrying);
+      await current?.end({ timeout: 0 });
+      await opening;
+      await current?.end({ timeout: 0 });
     },
   };
 }

@@ -30,6 +30,10 @@ const sessionSettings = {
   lock_timeout: 5_000,
   idle_in_transaction_session_timeout: 15_000,
   application_name: 'berth',
+  // So that the server, too, gives up a session whose other end is gone, and the locks with it.
+  tcp_keepalives_idle: 10,
+  tcp_keepalives_interval: 5,
+  tcp_keepalives_count: 2,
   // Says nothing. The driver sends a message of this length at once; a shorter one it may hold back for ever on a connection
   // that was cut while something waited to be written.
   options: ' '.repeat(1_024),
@@ -42,8 +46,9 @@ export interface ConnectOptions {
   readonly settings?: Record<string, string | number>;
   /** Milliseconds after which a connection that owes an answer and says nothing is thrown away. */
   readonly answerWithinMs?: number;
-  /** For a session that holds a lock: it is never given up for its age, and told of when it ends. */
+  /** For a session that holds a lock or listens: it is never given up for its age, and told of when it ends. */
   readonly onEnd?: () => void;
+  readonly onNotify?: (channel: string, message: string) => void;
 }
 
 export function connect(url: string, options: ConnectOptions): Sql {
@@ -52,7 +57,8 @@ export function connect(url: string, options: ConnectOptions): Sql {
   // The driver says false where there is none.
   const path = given || undefined;
   let attempts = 0;
-  const wire = {
+  const untyped = {
+    onnotify: options.onNotify,
     socket: () => {
       const at = attempts++ % hosts.length;
       return openWire({ host: hosts[at] ?? '', port: ports[at] ?? 5432, path, tls }, answerWithinMs);
@@ -61,7 +67,7 @@ export function connect(url: string, options: ConnectOptions): Sql {
   return postgres(url, {
     max: options.maximum,
     ...(onEnd === undefined ? {} : { max_lifetime: null, onclose: onEnd }),
-    ...wire,
+    ...untyped,
     ssl: false,
     connect_timeout: 5,
     backoff: () => 0.1,

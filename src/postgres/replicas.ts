@@ -1,7 +1,7 @@
 // This process as a replica: a number, and an advisory lock under it on a connection of its own as sign of life. When
 // the process dies the lock falls within a moment, and others may take over what it held.
 import { hostname } from 'node:os';
-import { and, eq, inArray, isNotNull, notInArray, or, type SQL, sql } from 'drizzle-orm';
+import { and, eq, inArray, isNotNull, not, notExists, notInArray, or, type SQL, sql } from 'drizzle-orm';
 import type { Sql } from 'postgres';
 import { connect, type Store, type Transaction, withDeadline } from './open.ts';
 import { replicas } from './tables/replicas.ts';
@@ -17,7 +17,8 @@ export interface Replica {
 
 /** `onLost` is called when the sign of life is gone though the process lives: it must stop writing at once. */
 export async function joinReplicas(store: Store, onLost: () => void): Promise<Replica> {
-  const [row] = await store.db.insert(replicas).values({ host: hostname() }).returning();
+  const host = hostname();
+  const [row] = await store.db.insert(replicas).values({ host }).returning();
   if (row === undefined) throw new Error('no replica number was given');
   const { number } = row;
   let closed = false;
@@ -48,6 +49,8 @@ export async function joinReplicas(store: Store, onLost: () => void): Promise<Re
     const lost = client;
     client = await takeLock();
     await lost.end({ timeout: 0 });
+    // It may have been taken for dead in the meantime.
+    await store.db.insert(replicas).overridingSystemValue().values({ host, number }).onConflictDoNothing();
   }
   // One look at a time: those that a waiting one holds up would only queue.
   let checked: Promise<void> | undefined;
@@ -68,6 +71,29 @@ export async function joinReplicas(store: Store, onLost: () => void): Promise<Re
       await store.db.delete(replicas).where(eq(replicas.number, row.number));
     },
   };
+}
+
+/** Removes the rows of the dead that hold nothing any more, a bounded number at a time. */
+export async function pruneReplicas(store: Store): Promise<void> {
+  const dead = store.db
+    .select({ number: replicas.number })
+    .from(replicas)
+    .where(
+      and(
+        // One that is starting shows its sign of life a moment after its row.
+        sql`${replicas.startedAt} < now() - interval '1 minute'`,
+        not(lives(sql`${replicas.number}`)),
+        notExists(
+          store.db
+            .select({ id: services.id })
+            .from(services)
+            .where(eq(services.leaseHolder, replicas.number)),
+        ),
+      ),
+    )
+    .orderBy(replicas.number)
+    .limit(1_000);
+  await store.db.delete(replicas).where(inArray(replicas.number, dead));
 }
 
 export interface Claim {

@@ -11,6 +11,7 @@ import {
   holdLease,
   joinReplicas,
   LeaseLost,
+  pruneReplicas,
   type Replica,
   releaseService,
   renewLeases,
@@ -145,6 +146,25 @@ test('a replica whose sign of life was cut is told, and lives on under a new one
   const held = () => world.control.store.raw`
     select 1 from pg_locks where locktype = 'advisory' and objid = ${replica.number} and classid = 7226002`;
   await vi.waitFor(async () => expect((await held()).length).toBe(1), { timeout: 10_000 });
+});
+
+test('rows of dead replicas go once they hold nothing; those of the living and of the starting stay', async () => {
+  const [id = ''] = await addServices(1);
+  const living = await join();
+  const { raw } = world.control.store;
+  await raw`update replicas set started_at = now() - interval '1 day'`;
+  await raw`insert into replicas (host) values ('starting')`;
+  await raw`insert into replicas (host, started_at)
+    select host, now() - interval '1 day' from unnest('{dead,dead,holder}'::text[]) as host`;
+  await raw`update services set lease_holder = (select number from replicas where host = 'holder') where id = ${id}`;
+  const hosts = async () => {
+    await pruneReplicas(world.control.store);
+    const rows = await raw`select number, host from replicas order by number`;
+    return rows.map(({ number, host }) => (number === living.number ? 'living' : host));
+  };
+  expect(await hosts()).toEqual(['living', 'starting', 'holder']);
+  await raw`update services set lease_holder = null`;
+  expect(await hosts()).toEqual(['living', 'starting']);
 });
 
 test('services that are changed crosswise at the same time end without a fault', async () => {

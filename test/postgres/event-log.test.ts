@@ -8,6 +8,7 @@ import { newId } from '../../src/ids.ts';
 import { change } from '../../src/postgres/change.ts';
 import { openEventLog, pruneEvents } from '../../src/postgres/event-log.ts';
 import type { Nudges } from '../../src/postgres/nudges.ts';
+import { openStore } from '../../src/postgres/open.ts';
 import { type ControlWorld, openControl } from '../support/control.ts';
 
 const closers: (() => Promise<unknown> | unknown)[] = [];
@@ -207,4 +208,54 @@ test('retention keeps what is young whatever its number, and the newest whatever
   await pruneEvents(control.store, 10, 7);
   expect(await sequence(control, environmentId)).toEqual(upTo(31).slice(5));
   expect(await control.log.state(environmentId)).toMatchObject({ firstSeq: 6, lastSeq: 31 });
+});
+
+test('however much is past its retention, no transaction removes more than a batch, and writers go on', async () => {
+  const { control, addEnvironment, addEvents } = await open();
+  const environmentId = await addEnvironment();
+  await addEvents(environmentId, 500);
+  const { raw } = control.store;
+  await raw`update events set occurred_at = now() - interval '8 days' where seq <= 480`;
+  await raw`create table removals (events int)`;
+  await raw`create function count_removed() returns trigger language plpgsql as
+    'begin insert into removals select count(*) from gone; return null; end'`;
+  await raw`create trigger removed after delete on events referencing old table as gone
+    for each statement execute function count_removed()`;
+  const writing = addEvents(environmentId, 100);
+  await Promise.all([pruneEvents(control.store, 10, 7, 50), pruneEvents(control.store, 10, 7, 50)]);
+  await writing;
+  const removals = (await raw`select events from removals`).map((row) => Number(row.events));
+  expect(Math.max(...removals)).toBe(50);
+  expect(removals.reduce((sum, each) => sum + each, 0)).toBe(480);
+  expect(await sequence(control, environmentId)).toEqual(upTo(601).slice(480));
+  expect(await control.log.state(environmentId)).toMatchObject({ firstSeq: 481, lastSeq: 601 });
+});
+
+test('polls of a database that does not answer never overlap', async () => {
+  const { control, addEnvironment } = await open();
+  const environmentId = await addEnvironment();
+  let polls = 0;
+  const onQuery = (query: string) => {
+    if (query.includes('"event_streams"')) polls += 1;
+  };
+  const store = openStore(control.store.url, { connections: 4, onQuery });
+  const silent: Nudges = { send: () => {}, listen: () => () => {}, close: async () => {} };
+  const log = openEventLog(store, silent);
+  closers.push(store.close, () => log.close());
+  const following = log.follow(environmentId);
+  closers.push(() => following.release());
+  const begun = Promise.withResolvers<void>();
+  const over = Promise.withResolvers<void>();
+  const locked = control.store.db.transaction(async (tx) => {
+    await tx.execute('lock table event_streams in access exclusive mode');
+    begun.resolve();
+    await over.promise;
+  });
+  await begun.promise;
+  await vi.waitFor(() => expect(polls).toBe(1), { timeout: 10_000 });
+  // A lock is waited for 5 s at most: within 4 s there would be another poll, and yet another.
+  await control.store.raw`select pg_sleep(4)`;
+  expect(polls).toBe(1);
+  over.resolve();
+  await locked;
 });
