@@ -5,7 +5,7 @@ import type { Repositories } from '../build/git.ts';
 import { Refusal } from '../errors.ts';
 import { newId } from '../ids.ts';
 import { releaseTag } from '../model/jobs.ts';
-import { holdBuild } from '../postgres/build-hold.ts';
+import { holdBuild, listHeldBuilds } from '../postgres/build-hold.ts';
 import { listOpenBuilds } from '../postgres/builds.ts';
 import { change } from '../postgres/change.ts';
 import { type JobRow, updateJob } from '../postgres/jobs.ts';
@@ -28,14 +28,18 @@ const mebibyte = 1024 * 1024;
 const mostAttempts = 3;
 const beingDeleted = 'Its service is being deleted.';
 
-/** The oldest open build of a service none of whose builds is under way here. */
+/** The oldest open build of a service none of whose builds is under way, here or where another holds it. */
 export async function nextBuild(deps: BuildDeps, busy: ReadonlySet<string>): Promise<JobRow | undefined> {
   const open = await listOpenBuilds(deps.store.db);
+  const held = await listHeldBuilds(
+    deps.store.db,
+    open.map(({ id }) => id),
+  );
   const services = new Set<string>();
   for (const job of open) {
     if (services.has(job.serviceId)) continue;
     services.add(job.serviceId);
-    if (!busy.has(job.id)) return job;
+    if (!busy.has(job.id) && !held.has(job.id)) return job;
   }
   return undefined;
 }

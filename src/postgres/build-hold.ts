@@ -1,6 +1,7 @@
 // Who builds: a session's advisory lock on the build's job, held on a connection of its own. It falls when the process
 // dies, and the build is begun again by whoever takes it then.
-import { connect, type Store } from './open.ts';
+import { sql } from 'drizzle-orm';
+import { connect, type Reader, type Store } from './open.ts';
 
 const lockClass = 7_226_003;
 
@@ -29,4 +30,14 @@ export async function holdBuild(
   }
   await client.end({ timeout: 1 });
   return undefined;
+}
+
+/** Of these builds, those that somebody holds: to be left alone until the next look. */
+export async function listHeldBuilds(reader: Reader, jobIds: readonly string[]): Promise<Set<string>> {
+  if (jobIds.length === 0) return new Set();
+  const rows = await reader.execute<{ id: string }>(sql`
+    select asked.id from jsonb_array_elements_text(${JSON.stringify(jobIds)}::text::jsonb) as asked(id)
+    join pg_locks on locktype = 'advisory' and classid = ${lockClass}::int and objid = hashtext(asked.id)::oid
+      and objsubid = 2 and granted and database = (select oid from pg_database where datname = current_database())`);
+  return new Set(rows.map(({ id }) => id));
 }
