@@ -2,7 +2,7 @@
 // the audit.
 import { Conflict, InvalidInput, LimitReached, NotFound } from '../errors.ts';
 import { newId } from '../ids.ts';
-import { authorise, type Caller } from '../model/callers.ts';
+import { authoriseAction, type Caller, sees } from '../model/callers.ts';
 import {
   checkVariableName,
   checkVariableValue,
@@ -90,6 +90,11 @@ export function unsetVariables(
   });
 }
 
+export interface VariableName {
+  readonly serviceId: string;
+  readonly name: string;
+}
+
 /** The value, for a caller who may read secrets. Leaves an audit row. */
 export async function readVariable(
   control: Control,
@@ -97,22 +102,53 @@ export async function readVariable(
   serviceId: string,
   name: string,
 ): Promise<string> {
-  const { value } = await change(control, async (current) => {
-    const { tx } = current;
-    const [service] = await listServicesById(tx, [serviceId]);
-    const place = service && (await placeOf(control, service.environmentId));
-    if (service === undefined || place === undefined) throw new NotFound('variable');
-    const { environmentId } = service;
-    authorise(caller, 'READ_SECRETS', place, 'variable', []);
-    const row = (await listVariables(tx, [serviceId])).get(serviceId)?.find((each) => each.name === name);
-    if (row === undefined) throw new NotFound('variable');
-    const opened = (await openSecrets(tx, control.vault, [row.secretId])).get(row.secretId);
-    if (opened === undefined) throw new NotFound('variable');
-    const subject = { subjectType: 'Variable', subjectId: `${serviceId}:${name}` };
-    current.audit({ caller, action: 'readVariable', environmentId, ...subject });
-    return opened;
+  const [value] = await readVariables(control, caller, [{ serviceId, name }]);
+  if (value === undefined) throw new NotFound('variable');
+  return value;
+}
+
+/**
+ * Many in one transaction, in the order asked for; undefined for what the caller can't see. Each that is given leaves an
+ * audit row of its own.
+ */
+export async function readVariables(
+  control: Control,
+  caller: Caller,
+  asked: readonly VariableName[],
+): Promise<(string | undefined)[]> {
+  authoriseAction(caller, 'READ_SECRETS');
+  const places = await findVisible(control, caller, new Set(asked.map(({ serviceId }) => serviceId)));
+  const { value } = await change(control, async ({ tx, audit }) => {
+    const variables = await listVariables(tx, [...places.keys()]);
+    const rows = asked.map(({ serviceId, name }) =>
+      variables.get(serviceId)?.find((each) => each.name === name),
+    );
+    const secretIds = rows.flatMap((row) => (row === undefined ? [] : [row.secretId]));
+    const opened = await openSecrets(tx, control.vault, secretIds);
+    return rows.map((row) => {
+      const found = row && opened.get(row.secretId);
+      if (row === undefined || found === undefined) return undefined;
+      const environmentId = places.get(row.serviceId) ?? null;
+      const subject = { subjectType: 'Variable', subjectId: `${row.serviceId}:${row.name}` };
+      audit({ caller, action: 'readVariable', environmentId, ...subject });
+      return found;
+    });
   });
   return value;
+}
+
+/** The environments of those services that the caller sees. */
+async function findVisible(
+  control: Control,
+  caller: Caller,
+  serviceIds: ReadonlySet<string>,
+): Promise<Map<string, string>> {
+  const visible = new Map<string, string>();
+  for (const { id, environmentId } of await listServicesById(control.store.db, [...serviceIds])) {
+    const place = await placeOf(control, environmentId);
+    if (place !== undefined && sees(caller, place)) visible.set(id, environmentId);
+  }
+  return visible;
 }
 
 /** Checks all before anything is written. */

@@ -1,12 +1,15 @@
 // Variables: listed by digest; the value is a field of its own with a right of its own.
-
+import DataLoader from 'dataloader';
 import { GraphQLError } from 'graphql';
 import type { VariableRow } from '../control/loading.ts';
 import * as control from '../control/variables.ts';
+import { NotFound } from '../errors.ts';
 import { isId } from '../ids.ts';
 import { may } from '../model/callers.ts';
 import { builder } from './builder.ts';
+import type { Context } from './context.ts';
 import { serviceIdOf } from './ids.ts';
+import type { Loaders } from './loaders.ts';
 import { callerOf, mutation } from './mutation.ts';
 import { ActorRef } from './redeploy.ts';
 import { VariableRef } from './refs.ts';
@@ -16,6 +19,21 @@ import { servicePayload } from './service-payload.ts';
 /** Variables have no id of their own: their service and their name are one. */
 export function variableId(row: VariableRow): string {
   return `${row.serviceId}/${row.name}`;
+}
+
+const values = new WeakMap<Loaders, DataLoader<VariableRow, string>>();
+
+/** Values asked for together are read together. Nothing is kept: each reading is audited. */
+function valuesOf(context: Context): DataLoader<VariableRow, string> {
+  const present = values.get(context.loaders);
+  if (present !== undefined) return present;
+  const load = async (rows: readonly VariableRow[]) => {
+    const found = await control.readVariables(context.control, callerOf(context), rows);
+    return found.map((value) => value ?? new NotFound('variable'));
+  };
+  const made = new DataLoader<VariableRow, string>(load, { cache: false, maxBatchSize: 100 });
+  values.set(context.loaders, made);
+  return made;
 }
 
 const VariableSourceEnum = builder.enumType('VariableSource', {
@@ -64,7 +82,7 @@ builder.node(VariableRef, {
           throw new GraphQLError('The token needs the scope secrets:read.', {
             extensions: { code: 'FORBIDDEN' },
           });
-        return control.readVariable(context.control, caller, row.serviceId, row.name);
+        return valuesOf(context).load(row);
       },
     }),
   }),

@@ -55,6 +55,25 @@ test('a value is shown with secrets:read only, and each showing leaves a row in 
   expect((await readings())[0]).toEqual({ action: 'readVariable', actor: 'tester', subjectId });
 });
 
+test('values asked for together are read in one transaction, and each leaves its row', async () => {
+  const variables = Array.from({ length: 10 }, (_, number) => ({
+    name: `MANY_${number}`,
+    value: `${number}`,
+  }));
+  await api.mutate('mutation ($input: SetVariablesInput!) { setVariables(input: $input) { __typename } }', {
+    input: { serviceId: objects.Service, variables },
+  });
+  const before = await readings();
+  const ids = variables.map(({ name }) => globalIdOf(objects.Service, name));
+  const document = 'query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Variable { value } } }';
+  const { data } = await api.run(document, { ids });
+  expect(data.nodes).toEqual(variables.map(({ value }) => ({ value })));
+  expect((await readings()).length).toBe(before.length + 10);
+  const transactions = await api.control.store.raw`
+    select xmin, count(*)::int as rows from audit where action = 'readVariable' and subject_id like '%:MANY_%' group by 1`;
+  expect(transactions.map(({ rows }) => rows)).toEqual([10]);
+});
+
 test('equal values have equal digests in one place and other digests elsewhere', async () => {
   const set = (serviceId: string, names: string[]) =>
     api.mutate('mutation ($input: SetVariablesInput!) { setVariables(input: $input) { __typename } }', {
