@@ -1,6 +1,7 @@
-// The requests of acme-client, confined. Left alone it has no deadline, sleeps as long as a Retry-After says, follows
-// redirects and turns problem documents into bare sentences; and its one axios instance is shared by all. So each run hangs
-// its own rules on that instance, for the requests made within the run only, and takes them off again.
+// The requests of acme-client, confined. Left alone it has no deadline, sleeps as long as a Retry-After says, repeats what
+// was aborted, loses the reason of a broken connection and turns problem documents into bare sentences; and its one axios
+// instance is shared by all. So each run hangs a sender of its own on that instance, for the requests made within the run
+// only, and takes it off again.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Agent } from 'node:https';
 import { getCACertificates } from 'node:tls';
@@ -23,37 +24,32 @@ export async function withinRules<T>(rules: RequestRules, work: () => Promise<T>
   const run = Symbol('run');
   const agent = new Agent({
     keepAlive: true,
-    ca: rules.trust === undefined ? undefined : [...getCACertificates('default'), rules.trust],
+    ...(rules.trust === undefined ? {} : { ca: [...getCACertificates('default'), rules.trust] }),
   });
-  const ofRun = (): boolean => runs.getStore() === run;
-  const { request, response } = axios.interceptors;
-  const confine = request.use((config) => {
-    if (!ofRun()) return config;
-    insistOnTls(config.url);
-    const deadline = AbortSignal.timeout(rules.requestSeconds * 1000);
-    return Object.assign(config, {
-      httpsAgent: agent,
-      signal: AbortSignal.any([rules.signal, deadline]),
-      maxRedirects: 0,
-      maxContentLength: largestAnswerBytes,
-      // Its count of retries made, so that it makes none: the caller has a clock of its own.
-      retryAttempt: Number.MAX_SAFE_INTEGER,
-    });
-  });
-  const judge = response.use(
-    (answer) => {
-      if (!ofRun() || isUsable(answer.status, answer.data)) return answer;
+  // A fresh instance has none of acme-client's interceptors, which are what sleeps, repeats and loses.
+  const plain = axios.create({ httpsAgent: agent, maxRedirects: 0, maxContentLength: largestAnswerBytes });
+  const { request } = axios.interceptors;
+  const confinement = request.use((config) => {
+    if (runs.getStore() !== run) return config;
+    const { url, method, headers } = config;
+    // An error of ours carries no `config`, by which acme-client's own interceptor knows to let it pass.
+    const adapter: typeof config.adapter = async ({ data }) => {
+      insistOnTls(url);
+      const signal = AbortSignal.any([rules.signal, AbortSignal.timeout(rules.requestSeconds * 1000)]);
+      const answer = await plain
+        .request({ url, method, headers, data, signal, validateStatus: null } as typeof config)
+        .catch((fault: unknown) => {
+          throw withoutRequest(fault, rules);
+        });
+      if (isUsable(answer.status, answer.data)) return answer;
       throw failureOfAnswer(answer.status, answer.data, answer.headers['retry-after'], new Date());
-    },
-    (fault: unknown) => {
-      throw ofRun() ? withoutRequest(fault, rules) : fault;
-    },
-  );
+    };
+    return Object.assign(config, { adapter });
+  });
   try {
     return await runs.run(run, work);
   } finally {
-    request.eject(confine);
-    response.eject(judge);
+    request.eject(confinement);
     agent.destroy();
   }
 }
@@ -72,13 +68,13 @@ function isUsable(status: number, body: unknown): boolean {
 /** axios' errors carry the whole request; only a code and the library's sentence are kept. */
 function withoutRequest(fault: unknown, rules: RequestRules): unknown {
   if (rules.signal.aborted) return rules.signal.reason;
-  if (fault instanceof AcmeFailed || !(fault instanceof Error)) return fault;
+  if (!(fault instanceof Error)) return fault;
   if (fault.name === 'CanceledError') {
     return new AcmeFailed(
       'UNREACHABLE',
       `The authority did not answer within ${rules.requestSeconds} seconds.`,
     );
   }
-  const code = 'code' in fault ? ` (${String(fault.code)})` : '';
+  const code = 'code' in fault && fault.code !== undefined ? ` (${String(fault.code)})` : '';
   return new AcmeFailed('UNREACHABLE', `The authority can't be reached: ${fault.message}${code}.`);
 }
