@@ -7,7 +7,7 @@ import type { Credentials } from '../model/service-types/engine-kind.ts';
 import { getEngineKind } from '../model/service-types/index.ts';
 import type { Change } from '../postgres/change.ts';
 import type { EnvironmentRow } from '../postgres/environments.ts';
-import { listServicesOf, type ServiceRow, updateService } from '../postgres/services.ts';
+import { lockServicesOf, type ServiceRow, updateService } from '../postgres/services.ts';
 import {
   insertSecret,
   listVariables,
@@ -45,7 +45,8 @@ export async function refreshAutomaticVariables(
   environment: EnvironmentRow,
 ): Promise<void> {
   const { tx } = change;
-  const services = (await listServicesOf(tx, environment.id)).filter(
+  // Locked: a name that a user sets in this very moment is seen, and stays the user's.
+  const services = (await lockServicesOf(tx, environment.id)).filter(
     (each) => each.deletionRequestedAt === null,
   );
   const credentials = await openSecrets(

@@ -77,6 +77,16 @@ export function listServicesOf(reader: Reader, environmentId: string): Promise<S
     .orderBy(asc(services.id));
 }
 
+/** The same, locked like one alone. The environment's row is locked before: so no two wait for each other's services. */
+export async function lockServicesOf(tx: Transaction, environmentId: string): Promise<ServiceRow[]> {
+  return tx
+    .select()
+    .from(services)
+    .where(and(eq(services.environmentId, environmentId), isNull(services.deletedAt)))
+    .orderBy(asc(services.id))
+    .for('no key update');
+}
+
 /** All living code services, for looking after their repositories. */
 export function listCodeServices(reader: Reader): Promise<ServiceRow[]> {
   return reader
