@@ -1,7 +1,8 @@
 // A connection cut in the middle of a transaction is an error of that transaction and of nothing else: not of the process,
 // not of the connection's next user.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { sql } from 'drizzle-orm';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { change } from '../../src/postgres/change.ts';
 import { openStore, type Store } from '../../src/postgres/open.ts';
 import { type ControlWorld, openControl } from '../support/control.ts';
@@ -78,4 +79,39 @@ test('statements of a transaction that was cut off never run in the next one on 
   await next;
   expect([...(await control.store.raw`select what from written`)]).toEqual([{ what: 'of the living' }]);
   expect(uncaught).toEqual([]);
+});
+
+/** Cuts off every session of this database but the asking one, once one of them is at this statement. */
+async function cutDuring(telling: string): Promise<void> {
+  const { raw } = world.control.store;
+  await vi.waitFor(async () => {
+    const cut = await raw`select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and state = 'active' and pid <> pg_backend_pid()
+      and query like ${`%${telling}%`}`;
+    expect(cut.length).toBe(1);
+  });
+}
+
+test('a read that is cut off is asked again; a write is not, and is refused', async () => {
+  await world.control.store.raw`create table written (what text)`;
+  const reading = store.db.execute<{ at: string }>(sql`select pg_sleep(0.5), 'a read' as at`);
+  const [rows] = await Promise.all([reading, cutDuring('a read')]);
+  expect(rows[0]?.at).toBe('a read');
+  const writing = store.db.execute(sql`insert into written select 'a write' from pg_sleep(0.5)`);
+  const [refused] = await Promise.allSettled([writing, cutDuring('a write')]);
+  expect(refused.status).toBe('rejected');
+  expect((await world.control.store.raw`select what from written`).length).toBe(0);
+  expect(uncaught).toEqual([]);
+});
+
+test('a query that is cut off leaves no word for the next one on its connection', async () => {
+  await world.control.store.raw`create table written (what text)`;
+  for (let times = 0; times < 5; times++) {
+    const writing = store.db.execute(sql`insert into written select 'cut off' from pg_sleep(0.5)`);
+    const [refused] = await Promise.allSettled([writing, cutDuring('cut off')]);
+    expect(refused.status).toBe('rejected');
+    await store.db.execute(sql`insert into written values ('whole')`);
+  }
+  const rows = await world.control.store.raw`select what from written`;
+  expect(rows.map(({ what }) => what)).toEqual(Array.from({ length: 5 }, () => 'whole'));
 });
