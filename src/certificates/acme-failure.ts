@@ -106,7 +106,7 @@ function field(value: unknown, name: string): unknown {
 }
 
 /** Text from outside, to be stored and shown: one line, bounded. */
-function clean(text: string): string {
+export function clean(text: string): string {
   const line = text.replace(/[\p{Cc}\s]+/gu, ' ').trim();
   return line.length > 500 ? `${line.slice(0, 500)}…` : line;
 }

@@ -14,15 +14,15 @@ export async function poll<T>(
   const end = performance.now() + seconds * 1000;
   let pause = firstPauseMilliseconds;
   for (;;) {
-    const fault = await look().then(
+    const outcome = await look().then(
       (found) => ({ found }),
       (thrown: unknown) => ({ thrown }),
     );
     signal.throwIfAborted();
     const left = end - performance.now();
-    if ('found' in fault) {
-      if (fault.found !== undefined || left <= 0) return fault.found;
-    } else if (left <= 0 || !isPassing(fault.thrown)) throw fault.thrown;
+    if ('found' in outcome) {
+      if (outcome.found !== undefined || left <= 0) return outcome.found;
+    } else if (left <= 0 || !isPassing(outcome.thrown)) throw outcome.thrown;
     await sleep(Math.min(pause, left), undefined, { signal });
     pause = Math.min(pause * 1.5, longestPauseMilliseconds);
   }

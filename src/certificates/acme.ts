@@ -4,7 +4,7 @@
 import { crypto as acmeCrypto, Client, type Order } from 'acme-client';
 import { InvalidInput } from '../errors.ts';
 import { certificateLimits, coversHost, type KeyedChain } from '../model/certificates.ts';
-import { AcmeFailed, sentenceOf } from './acme-failure.ts';
+import { AcmeFailed, clean, sentenceOf } from './acme-failure.ts';
 import { poll } from './acme-poll.ts';
 import { type ChallengeAnswers, proveHosts } from './acme-proof.ts';
 import { withinRules } from './acme-requests.ts';
@@ -62,7 +62,7 @@ export async function obtainByAcme(
     if (signal.aborted) throw signal.reason;
     if (fault instanceof AcmeFailed) throw fault;
     // acme-client throws plain errors where an answer lacks what the protocol promises.
-    const reason = fault instanceof Error ? fault.message.slice(0, 500) : 'unknown';
+    const reason = fault instanceof Error ? clean(fault.message) : 'unknown';
     throw new AcmeFailed('BROKEN', `The authority's answers can't be used: ${reason}`);
   }
 }
