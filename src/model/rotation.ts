@@ -26,3 +26,101 @@ export interface ProxyRotation {
   /** ACME HTTP-01: token → key authorization. */
   readonly challenges: Readonly<Record<string, string>>;
 }
+
+/** A living deploy job of a code service, as far as rotation is concerned. */
+export interface RotatedJob {
+  readonly id: string;
+  readonly serviceId: string;
+  readonly address: string | null;
+  readonly rotation: Rotation | null;
+  readonly healthy: boolean;
+}
+
+/** A running proxy: what it was last seen to have, and the services that its sites lead to. */
+export interface ProxyView {
+  readonly jobId: string;
+  readonly applied: ProxyRotation | null;
+  readonly routed: readonly string[];
+}
+
+/** What the proxies of an environment should have. A job that fails its check stays wanted but is given nothing new. */
+export function wantedRotation(
+  services: readonly { readonly id: string; readonly maintenance: boolean }[],
+  jobs: readonly RotatedJob[],
+  challenges: Readonly<Record<string, string>>,
+  port: number,
+): ProxyRotation {
+  const byService = Map.groupBy(jobs, (job) => job.serviceId);
+  return {
+    services: services.toSorted(byId).map(({ id, maintenance }) => ({
+      serviceId: id,
+      maintenance,
+      servers: (byService.get(id) ?? []).toSorted(byId).flatMap((job): RotationServer[] => {
+        if (job.address === null || job.rotation === null || job.rotation === 'OUT') return [];
+        const state = job.rotation === 'IN' && job.healthy ? 'READY' : 'DRAIN';
+        return [{ jobId: job.id, address: job.address, port, state }];
+      }),
+    })),
+    challenges: Object.fromEntries(Object.entries(challenges).sort(([a], [b]) => (a < b ? -1 : 1))),
+  };
+}
+
+/** By what a proxy can tell apart. */
+export function sameRotation(a: ProxyRotation | null, b: ProxyRotation): boolean {
+  return a !== null && rotationText(a) === rotationText(b);
+}
+
+function rotationText({ services, challenges }: ProxyRotation): string {
+  return JSON.stringify([services.map(serviceText), Object.entries(challenges).sort()]);
+}
+
+function serviceText({ serviceId, maintenance, servers }: ServiceRotation): string {
+  const listed = servers.map(({ jobId, address, port, state }) => `${jobId} ${address}:${port} ${state}`);
+  return [serviceId, maintenance, ...listed].join(' ');
+}
+
+/** Whether every running proxy that leads to the service has it as wanted; NONE when there is no such proxy. */
+export function standOf(
+  proxies: readonly ProxyView[],
+  serviceId: string,
+  wanted: ProxyRotation,
+): 'NONE' | 'BEHIND' | 'CURRENT' {
+  const leading = proxies.filter((proxy) => proxy.routed.includes(serviceId));
+  if (leading.length === 0) return 'NONE';
+  const text = textOf(wanted, serviceId);
+  return leading.every(({ applied }) => applied !== null && textOf(applied, serviceId) === text)
+    ? 'CURRENT'
+    : 'BEHIND';
+}
+
+function textOf(rotation: ProxyRotation, serviceId: string): string {
+  const found = rotation.services.find((each) => each.serviceId === serviceId);
+  return found === undefined || (found.servers.length === 0 && !found.maintenance) ? '' : serviceText(found);
+}
+
+/** Jobs whose place differs, with the place they have now; what has come or gone included. */
+export function changedJobs(
+  before: ProxyRotation | null,
+  now: ProxyRotation,
+): { readonly jobId: string; readonly serviceId: string; readonly rotation: Rotation }[] {
+  const old = placesOf(before);
+  const fresh = placesOf(now);
+  return [...new Set([...old.keys(), ...fresh.keys()])].sort().flatMap((jobId) => {
+    const was = old.get(jobId);
+    const is = fresh.get(jobId);
+    if (was?.rotation === is?.rotation) return [];
+    return [{ jobId, serviceId: (is ?? was)?.serviceId ?? '', rotation: is?.rotation ?? 'OUT' }];
+  });
+}
+
+function placesOf(rotation: ProxyRotation | null) {
+  const places = new Map<string, { readonly serviceId: string; readonly rotation: Rotation }>();
+  for (const { serviceId, servers } of rotation?.services ?? [])
+    for (const { jobId, state } of servers)
+      places.set(jobId, { serviceId, rotation: state === 'READY' ? 'IN' : 'DRAINING' });
+  return places;
+}
+
+function byId(a: { readonly id: string }, b: { readonly id: string }): number {
+  return a.id < b.id ? -1 : 1;
+}

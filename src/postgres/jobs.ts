@@ -1,11 +1,13 @@
 // Rows of jobs. A state is only ever written by `moveJob`, whose condition holds the table of moves: a late writer's
 // update affects no row.
 import { and, asc, eq, getTableColumns, inArray, isNotNull, not, or, type SQL, sql } from 'drizzle-orm';
+import type { HealthCheck } from '../model/health-check.ts';
 import { endedStates, type JobState, type JobType, statesBefore } from '../model/jobs.ts';
 import type { Reader, Transaction } from './open.ts';
 import { type PageRequest, pagesByParent } from './pages.ts';
 import { jobs } from './tables/jobs.ts';
 import { redeploys } from './tables/redeploys.ts';
+import { services } from './tables/services.ts';
 
 export type JobRow = typeof jobs.$inferSelect;
 /** What lists don't show: the spec copy above all, which is large. */
@@ -207,6 +209,30 @@ export function listJobsToCompare(reader: Reader): Promise<Pick<JobRow, 'id' | '
 }
 
 /** Of these jobs, the ended ones that had been cleaned away are to be cleaned again: a container of theirs was seen. */
+export interface WatchedJob extends Pick<JobRow, 'id' | 'address' | 'health'> {
+  readonly label: string;
+  readonly runtime: string | null;
+  readonly check: HealthCheck | null;
+}
+
+/** Running deploy jobs whose first check is behind them. */
+export function listJobsToWatch(reader: Reader): Promise<WatchedJob[]> {
+  return reader
+    .select({
+      id: jobs.id,
+      address: jobs.address,
+      health: jobs.health,
+      label: services.label,
+      runtime: services.runtime,
+      check: sql<HealthCheck | null>`${jobs.spec} -> 'healthCheck'`,
+    })
+    .from(jobs)
+    .innerJoin(services, eq(services.id, jobs.serviceId))
+    .where(
+      and(eq(jobs.type, 'DEPLOY'), eq(jobs.state, 'RUNNING'), inArray(jobs.health, ['HEALTHY', 'UNHEALTHY'])),
+    );
+}
+
 export async function markUnclean(
   tx: Transaction,
   ids: readonly string[],

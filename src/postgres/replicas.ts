@@ -106,7 +106,7 @@ export interface Claim {
 const claimable = sql`(${services.leaseHolder} is null or ${services.leaseUntil} < now() or not ${lives(sql`${services.leaseHolder}`)})`;
 
 /** Whether the replica of this number shows its sign of life; other databases of the server have numbers of their own. */
-function lives(number: SQL): SQL {
+export function lives(number: SQL): SQL {
   return sql`exists (select 1 from pg_locks where locktype = 'advisory' and classid = ${lockClass} and objid = ${number}
     and objsubid = 2 and database = (select oid from pg_database where datname = current_database()))`;
 }

@@ -1,5 +1,6 @@
 // All tables, for migrations.
 export * from './access.ts';
+export * from './duties.ts';
 export * from './environments.ts';
 export * from './events.ts';
 export * from './jobs.ts';

@@ -46,6 +46,8 @@ export const redeploys = pgTable(
     phases: json<Phase[]>('phases').notNull().default([]),
     imageId: text('image_id'),
     cause: json<FailureCause>('cause'),
+    /** OVERLAP: what ran before it switched, to go back to. */
+    previousId: uuid('previous_id'),
     cancelRequested: boolean('cancel_requested').notNull().default(false),
     requestedBy: text('requested_by').notNull(),
     requestedAt: moment('requested_at').notNull().defaultNow(),

@@ -1,0 +1,137 @@
+// Watching on: every running deploy job is checked at its interval for as long as it runs, by one replica for all. A job
+// that fails its check so many times in a row leaves rotation, and returns when it passes again; nothing is restarted for
+// it. The first check of a starting job is verify-job.ts's.
+import { setTimeout as sleep } from 'node:timers/promises';
+import limitTo from 'p-limit';
+import { probeHealth } from '../checks/health.ts';
+import { type HealthCheck, healthCheckLimits } from '../model/health-check.ts';
+import { change } from '../postgres/change.ts';
+import { hasDuty, takeDuty } from '../postgres/duties.ts';
+import { listJobsToWatch, markHealth, type WatchedJob } from '../postgres/jobs.ts';
+import { markProxiesDue } from '../postgres/rotation.ts';
+import { markDue } from '../postgres/services.ts';
+import type { Deps } from './deps.ts';
+
+const lookEveryMs = 1_000;
+const renewEveryMs = 5_000;
+const mostAtOnce = 50;
+
+interface Watch {
+  /** By the clock of `performance`. */
+  dueAt: number;
+  /** Results in a row that speak for the other health. */
+  against: number;
+  asking: boolean;
+}
+
+export async function watchHealth(deps: Deps, signal: AbortSignal): Promise<void> {
+  const watches = new Map<string, Watch>();
+  const limit = limitTo(mostAtOnce);
+  let heldUntil = 0;
+  while (!signal.aborted) {
+    try {
+      const now = performance.now();
+      if (now >= heldUntil)
+        heldUntil = (await takeDuty(deps.store, deps.replica, 'HEALTH')) ? now + renewEveryMs : 0;
+      if (heldUntil === 0) watches.clear();
+      else for (const job of await jobsDue(deps, watches)) void limit(() => watchOnce(deps, job, watches));
+    } catch (error) {
+      if (!signal.aborted) deps.logger.error({ err: error }, 'the watch on healthy jobs failed; it goes on');
+    }
+    const pause = heldUntil === 0 ? renewEveryMs : lookEveryMs;
+    await sleep(pause, undefined, { signal }).catch(() => {});
+  }
+  limit.clearQueue();
+}
+
+/** Those whose time has come; jobs that run no longer are forgotten. */
+async function jobsDue(deps: Deps, watches: Map<string, Watch>): Promise<WatchedJob[]> {
+  const running = await listJobsToWatch(deps.store.db);
+  const ids = new Set(running.map((job) => job.id));
+  for (const id of watches.keys()) if (!ids.has(id)) watches.delete(id);
+  const now = performance.now();
+  return running.filter((job) => {
+    const watch = watches.get(job.id);
+    // One that was just seen healthy is asked again after its interval, spread so that not all are asked at once.
+    if (watch === undefined) {
+      const first = now + intervalMs(job) * (0.5 + spread(job.id) / 2);
+      watches.set(job.id, { dueAt: first, against: 0, asking: false });
+      return false;
+    }
+    if (watch.asking || now < watch.dueAt) return false;
+    watch.asking = true;
+    return true;
+  });
+}
+
+async function watchOnce(deps: Deps, job: WatchedJob, watches: Map<string, Watch>): Promise<void> {
+  const watch = watches.get(job.id);
+  if (watch === undefined || job.address === null) return;
+  try {
+    const check = job.check ?? standardCheck;
+    const target = { address: job.address, runtime: job.runtime, check: job.check };
+    const { healthy, output } = await probeHealth(target, check.timeoutSeconds * 1000);
+    watch.against = healthy === (job.health === 'HEALTHY') ? 0 : watch.against + 1;
+    const needed = healthy ? check.healthyThreshold : check.unhealthyThreshold;
+    if (watch.against < needed) return;
+    await record(deps, job, healthy, output, watch.against);
+    watch.against = 0;
+  } catch (error) {
+    deps.logger.error(
+      { err: error, jobId: job.id },
+      'a health check could not be recorded; it is made again',
+    );
+  } finally {
+    watch.asking = false;
+    watch.dueAt = Math.max(watch.dueAt + intervalMs(job), performance.now());
+  }
+}
+
+async function record(
+  deps: Deps,
+  job: WatchedJob,
+  healthy: boolean,
+  output: string,
+  times: number,
+): Promise<void> {
+  const health = healthy ? 'HEALTHY' : 'UNHEALTHY';
+  await change(deps, async (current) => {
+    if (!(await hasDuty(current.tx, deps.replica, 'HEALTH'))) return;
+    const marked = await markHealth(current.tx, job.id, health, output);
+    if (marked === undefined) return;
+    const { type, target, state, exitCode, environmentId, serviceId, id: jobId } = marked;
+    current.emit({
+      environmentId,
+      serviceId,
+      jobId,
+      redeployId: marked.restoredBy ?? marked.redeployId,
+      type: 'JOB_CHANGED',
+      data: { type, target, state, health, exitCode },
+      message: healthy
+        ? `A deploy job of ${job.label} is healthy again.`
+        : `A deploy job of ${job.label} failed its check ${times} times in a row. ${output}`,
+    });
+    await markDue(current.tx, [serviceId]);
+    await markProxiesDue(current.tx, environmentId);
+    current.nudge('due');
+  });
+}
+
+function intervalMs(job: WatchedJob): number {
+  return (job.check ?? standardCheck).intervalSeconds * 1000;
+}
+
+const standardCheck: Pick<
+  HealthCheck,
+  'intervalSeconds' | 'timeoutSeconds' | 'healthyThreshold' | 'unhealthyThreshold'
+> = {
+  intervalSeconds: healthCheckLimits.intervalSeconds.standard,
+  timeoutSeconds: healthCheckLimits.timeoutSeconds.standard,
+  healthyThreshold: healthCheckLimits.healthyThreshold.standard,
+  unhealthyThreshold: healthCheckLimits.unhealthyThreshold.standard,
+};
+
+/** From 0 to 1, the same for the same job. */
+function spread(id: string): number {
+  return Number.parseInt(id.slice(-4), 16) / 0xffff;
+}

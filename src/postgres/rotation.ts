@@ -1,0 +1,102 @@
+// Who is to be in rotation in an environment, and what its running proxies were last seen to have.
+import { and, eq, inArray, isNull, ne, sql } from 'drizzle-orm';
+import { type ProxyRotation, type ProxyView, type RotatedJob, wantedRotation } from '../model/rotation.ts';
+import { webPort } from '../model/service-types/code.ts';
+import type { ProxySpec } from '../model/sites.ts';
+import type { Reader, Transaction } from './open.ts';
+import { dueNow } from './replicas.ts';
+import { listChallenges } from './sites.ts';
+import { jobs } from './tables/jobs.ts';
+import { services } from './tables/services.ts';
+
+/** What every proxy of the environment should have now. */
+export async function readRotation(reader: Reader, environmentId: string): Promise<ProxyRotation> {
+  const [routable, rotated, challenges] = await Promise.all([
+    reader
+      .select({ id: services.id, maintenance: services.maintenance })
+      .from(services)
+      .where(
+        and(eq(services.environmentId, environmentId), eq(services.type, 'CODE'), isNull(services.deletedAt)),
+      ),
+    reader
+      .select(rotatedColumns)
+      .from(jobs)
+      .where(and(eq(jobs.environmentId, environmentId), inRotation)),
+    listChallenges(reader, environmentId),
+  ]);
+  const healthy = rotated.map(
+    ({ health, ...job }): RotatedJob => ({ ...job, healthy: health === 'HEALTHY' }),
+  );
+  return wantedRotation(routable, healthy, challenges, webPort);
+}
+
+const rotatedColumns = {
+  id: jobs.id,
+  serviceId: jobs.serviceId,
+  address: jobs.address,
+  rotation: jobs.rotation,
+  health: jobs.health,
+};
+const inRotation = sql`${jobs.state} in ('RUNNING', 'STOPPING') and ${jobs.rotation} in ('IN', 'DRAINING')`;
+
+/** Proxies that serve or are about to; one that fails its check holds nobody up. */
+export async function listProxies(reader: Reader, environmentId: string): Promise<ProxyView[]> {
+  const rows = await reader
+    .select({
+      jobId: jobs.id,
+      applied: jobs.applied,
+      proxy: sql<ProxySpec | null>`${jobs.spec} -> 'proxy'`,
+    })
+    .from(jobs)
+    .innerJoin(services, eq(services.id, jobs.serviceId))
+    .where(
+      and(
+        eq(services.environmentId, environmentId),
+        eq(services.type, 'SERVICE_PROXY'),
+        isNull(services.deletedAt),
+        eq(jobs.type, 'DEPLOY'),
+        eq(jobs.state, 'RUNNING'),
+        ne(jobs.health, 'UNHEALTHY'),
+      ),
+    );
+  return rows.map(({ jobId, applied, proxy }) => ({
+    jobId,
+    applied,
+    routed: [...new Set((proxy?.sites ?? []).map((site) => site.serviceId))],
+  }));
+}
+
+export async function saveApplied(tx: Transaction, jobId: string, applied: ProxyRotation): Promise<void> {
+  await tx.update(jobs).set({ applied }).where(eq(jobs.id, jobId));
+}
+
+/** The proxies of the environment are looked after at once. */
+export async function markProxiesDue(tx: Transaction, environmentId: string): Promise<void> {
+  await tx
+    .update(services)
+    .set(dueNow())
+    .where(
+      and(
+        eq(services.environmentId, environmentId),
+        eq(services.type, 'SERVICE_PROXY'),
+        isNull(services.deletedAt),
+      ),
+    );
+}
+
+/** Puts jobs into rotation or takes them out; answers with those that were elsewhere before. */
+export async function setRotation(
+  tx: Transaction,
+  jobIds: readonly string[],
+  rotation: 'OUT' | 'IN' | 'DRAINING',
+  drainSeconds: number | null = null,
+): Promise<string[]> {
+  if (jobIds.length === 0) return [];
+  const drainUntil = drainSeconds === null ? null : sql`now() + make_interval(secs => ${drainSeconds})`;
+  const rows = await tx
+    .update(jobs)
+    .set({ rotation, drainUntil })
+    .where(and(inArray(jobs.id, [...jobIds]), sql`${jobs.rotation} is distinct from ${rotation}`))
+    .returning({ id: jobs.id });
+  return rows.map((row) => row.id);
+}
