@@ -7,6 +7,7 @@ import { authoriseAction, type Caller, type Scope, scopes } from '../model/calle
 import { checkName } from '../model/rules.ts';
 import { type Change, change } from '../postgres/change.ts';
 import { keepResult } from '../postgres/idempotency.ts';
+import { readClock } from '../postgres/open.ts';
 import {
   findTokenByHash,
   insertToken,
@@ -93,7 +94,7 @@ async function checkToken(current: Change, caller: Caller, input: CreateTokenInp
   if (missing !== undefined)
     throw new Forbidden(`A token can't grant ${missing}, which its maker doesn't have.`);
   if (input.operator === true) authoriseAction(caller, 'OPERATE');
-  if (input.expiresAt != null && input.expiresAt.getTime() <= Date.now())
+  if (input.expiresAt != null && input.expiresAt <= (await readClock(current.tx)))
     throw new InvalidInput(['input', 'expiresAt'], 'must lie in the future.');
   const environmentId = input.environmentId ?? caller.environmentId;
   if (environmentId !== null) await environmentFor(current, caller, 'MANAGE_TOKENS', environmentId);
