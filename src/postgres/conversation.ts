@@ -80,11 +80,11 @@ function endOf(data: Buffer, at: number): number {
 
 /** `V` is the severity whatever the server's language. */
 const fieldNames: Readonly<Record<string, string>> = {
-  ...{ V: 'severity', C: 'code', M: 'message', D: 'detail', H: 'hint' },
+  ...{ S: 'severity_local', V: 'severity', C: 'code', M: 'message', D: 'detail', H: 'hint' },
   ...{ F: 'file', L: 'line', R: 'routine' },
 };
 
 function fieldsOf(body: Buffer): LastWords {
   const fields = body.toString().split('\0').filter(Boolean);
-  return Object.fromEntries(fields.map((field) => [fieldNames[field[0] ?? ''] ?? '', field.slice(1)]));
+  return Object.fromEntries(fields.map((field) => [fieldNames[field[0] ?? ''] ?? field[0], field.slice(1)]));
 }

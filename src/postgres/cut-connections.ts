@@ -88,10 +88,9 @@ function takeBack(query: PendingQuery<never[]>): void {
   if (Reflect.get(query, 'state') === null) query.cancel();
 }
 
-function late(): Unavailable {
-  return new Unavailable(
-    'The database did not answer in time. Nothing is known to have changed; look again.',
-  );
+/** Of the network's kind: drizzle wraps it, and the edge knows it by its code. */
+function late(): Error {
+  return Object.assign(new Error('the database did not answer in time'), { code: 'ETIMEDOUT' });
 }
 
 async function beginGuarded(begin: (work: Work) => Promise<unknown>, work: Work): Promise<unknown> {
