@@ -10,7 +10,7 @@ import type { Control } from './control.ts';
 import { readCursor, writeCursor } from './cursors.ts';
 import { placeOf } from './visibility.ts';
 
-export type GapReason = 'RETENTION' | 'OTHER_STREAM' | 'LOG_RESTARTED' | 'LINES_CUT';
+export type GapReason = 'RETENTION' | 'OTHER_STREAM' | 'LOG_RESTARTED' | 'LINES_CUT' | 'CONTAINER_GONE';
 
 export type StreamItem<T> =
   | { readonly kind: 'ITEM'; readonly cursor: string; readonly item: T }

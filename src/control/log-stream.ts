@@ -1,21 +1,20 @@
-// Log streams of one job's output: everything after a cursor, in order, each line once. A build's lines, and those of a
-// job whose container was cleared away, stand in the database; a living job's are read from its container.
+// Log streams of one job's output: everything after a cursor, in order, each line once, and a Gap where lines are missing.
+// Where the lines are read is in log-lines.ts.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { InvalidInput, NotFound } from '../errors.ts';
 import { authorise, type Caller } from '../model/callers.ts';
 import { hasEnded } from '../model/jobs.ts';
-import { firstPlace, isAfter, type LinePlace, type OutputLine, placeAfter } from '../model/output.ts';
-import { listLines } from '../postgres/job-lines.ts';
+import { firstPlace, type LinePlace, type OutputLine } from '../model/output.ts';
 import { type JobRow, listJobsById } from '../postgres/jobs.ts';
 import { waitForAny } from '../wait.ts';
 import type { Control } from './control.ts';
 import { readLineCursor, writeLineCursor } from './cursors.ts';
 import { heartbeatMs, type StreamItem } from './event-stream.ts';
+import { isLiving, linesAfter, type MissingLines, readingFrom } from './log-lines.ts';
 import { placeOf } from './visibility.ts';
 
 export type LogItem = StreamItem<OutputLine & { readonly jobId: string }>;
 
-const batch = 500;
 const pollMs = 1_000;
 
 export async function jobForOutput(
@@ -37,7 +36,7 @@ export async function* streamOutput(
   after: string | null | undefined,
   signal: AbortSignal,
 ): AsyncGenerator<LogItem, void, undefined> {
-  const reading: Reading = { place: startPlace(jobId, after), keptSeq: 0, keptPlace: firstPlace };
+  const reading = readingFrom(startPlace(jobId, after));
   const cursor = () => writeLineCursor({ jobId, ...reading.place });
   const hints = listenFor(control, jobId);
   let caughtUp = false;
@@ -50,9 +49,7 @@ export async function* streamOutput(
       const follow = caughtUp && isLiving(job);
       for await (const line of withPauses(linesAfter(control, job, reading, follow, signal), heartbeatMs)) {
         if (line === 'PAUSE') yield { kind: 'HEARTBEAT', cursor: cursor() };
-        else if (line === 'CUT')
-          yield { kind: 'GAP', cursor: cursor(), from: after ?? null, to: cursor(), reason: 'LINES_CUT' };
-        else yield { kind: 'ITEM', cursor: cursor(), item: { ...line, jobId } };
+        else yield itemOf(jobId, cursor(), line);
         quietSince = performance.now();
         if (signal.aborted) return;
       }
@@ -71,55 +68,10 @@ export async function* streamOutput(
   }
 }
 
-/** How far a reader has come. Kept lines are read on from `keptSeq`, so that a long log isn't read again for each line. */
-interface Reading {
-  place: LinePlace;
-  keptSeq: number;
-  keptPlace: LinePlace;
-}
-
-function isLiving(job: JobRow): boolean {
-  return job.type !== 'BUILD' && job.containerId !== null && !hasEnded(job.state);
-}
-
-async function* linesAfter(
-  control: Control,
-  job: JobRow,
-  reading: Reading,
-  follow: boolean,
-  signal: AbortSignal,
-): AsyncGenerator<OutputLine | 'CUT', void, undefined> {
-  if (job.type === 'BUILD' || job.cleaned) return yield* keptAfter(control, job.id, reading, signal);
-  const since = reading.place.timeNanos === 0n ? undefined : reading.place.timeNanos;
-  let place = firstPlace;
-  for await (const line of control.output(job, { since, follow }, signal)) {
-    place = placeAfter(place, line);
-    if (!isAfter(place, reading.place)) continue;
-    reading.place = place;
-    yield line;
-  }
-}
-
-async function* keptAfter(
-  control: Control,
-  jobId: string,
-  reading: Reading,
-  signal: AbortSignal,
-): AsyncGenerator<OutputLine | 'CUT', void, undefined> {
-  while (!signal.aborted) {
-    const rows = await listLines(control.store.db, jobId, reading.keptSeq, batch);
-    for (const row of rows) {
-      // The first kept line has number 2 when older ones were left out.
-      const cut = reading.keptSeq === 0 && row.seq === 2 && row.timeNanos > reading.place.timeNanos;
-      reading.keptSeq = row.seq;
-      reading.keptPlace = placeAfter(reading.keptPlace, row);
-      if (cut) yield 'CUT';
-      if (!isAfter(reading.keptPlace, reading.place)) continue;
-      reading.place = reading.keptPlace;
-      yield { timeNanos: row.timeNanos, stream: row.stream, text: row.text };
-    }
-    if (rows.length < batch) return;
-  }
+function itemOf(jobId: string, cursor: string, line: OutputLine | MissingLines): LogItem {
+  if (!('missing' in line)) return { kind: 'ITEM', cursor, item: { ...line, jobId } };
+  const from = line.from.timeNanos === 0n ? null : writeLineCursor({ jobId, ...line.from });
+  return { kind: 'GAP', cursor, from, to: cursor, reason: line.missing };
 }
 
 /** The same, with PAUSE whenever nothing has come for so long. */
@@ -174,7 +126,7 @@ export async function readOutputPage(
   limit: number,
 ): Promise<{ readonly items: LogItem[]; readonly endCursor: string; readonly hasNextPage: boolean }> {
   const stop = new AbortController();
-  const reading: Reading = { place: startPlace(job.id, after), keptSeq: 0, keptPlace: firstPlace };
+  const reading = readingFrom(startPlace(job.id, after));
   const items: LogItem[] = [];
   let endCursor = writeLineCursor({ jobId: job.id, ...reading.place });
   let hasNextPage = false;
@@ -183,15 +135,7 @@ export async function readOutputPage(
       hasNextPage = items.length >= limit;
       if (hasNextPage) break;
       endCursor = writeLineCursor({ jobId: job.id, ...reading.place });
-      if (line === 'CUT')
-        items.push({
-          kind: 'GAP',
-          cursor: endCursor,
-          from: after ?? null,
-          to: endCursor,
-          reason: 'LINES_CUT',
-        });
-      else items.push({ kind: 'ITEM', cursor: endCursor, item: { ...line, jobId: job.id } });
+      items.push(itemOf(job.id, endCursor, line));
     }
   } finally {
     stop.abort();

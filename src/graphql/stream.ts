@@ -69,7 +69,14 @@ const GapReasonEnum = builder.enumType('GapReason', {
     LOG_RESTARTED: {
       description: 'The log was begun anew since, for example after a restore of the database.',
     },
-    LINES_CUT: { description: 'Older lines of an ended job are not kept.' },
+    LINES_CUT: {
+      description:
+        'Older lines are not kept: of a running job all but some 30 MB, of an ended one all but its last 1,000.',
+    },
+    CONTAINER_GONE: {
+      description:
+        "The job's container was removed by somebody else before its last lines could be kept; what was not given by then is lost.",
+    },
   },
 });
 

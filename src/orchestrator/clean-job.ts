@@ -1,6 +1,6 @@
 // Clearing an ended job's container away, its last lines of output kept first.
 import { containerName } from '../model/jobs.ts';
-import { appendLines, type JobLineRow } from '../postgres/job-lines.ts';
+import { appendLines, goneMark, type JobLineRow } from '../postgres/job-lines.ts';
 import { type JobRow, updateJob } from '../postgres/jobs.ts';
 import { ForeignObject } from '../runtime/runtime.ts';
 import { assertHeld, type Hold, perform, write } from './deps.ts';
@@ -9,6 +9,7 @@ import { lookAt } from './observe.ts';
 
 export async function cleanJob(hold: Hold, job: JobRow): Promise<void> {
   const lines: JobLineRow[] = await tailToKeep(hold, job);
+  if (lines.length === 0 && (await isGone(hold, job))) lines.push(goneMark(job.id));
   // Written before the container goes: a crash in between leaves the lines twice readable, never lost.
   if (lines.length > 0) await write(hold, (change) => appendLines(change.tx, lines));
   await perform(
@@ -20,6 +21,11 @@ export async function cleanJob(hold: Hold, job: JobRow): Promise<void> {
       change.nudge(`lines:${job.id}`);
     },
   );
+}
+
+/** Removed by somebody else, with whatever it had written. */
+async function isGone(hold: Hold, job: JobRow): Promise<boolean> {
+  return job.containerId !== null && (await lookAt(hold, job)) === undefined;
 }
 
 /** One that only bears the name of the job's own container is left alone. */

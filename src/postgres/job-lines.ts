@@ -16,6 +16,19 @@ export async function appendLines(
       .onConflictDoNothing();
 }
 
+/** Stands for the lines of a job whose container was gone before they could be kept. It is none of them. */
+export function goneMark(jobId: string): JobLineRow {
+  return { jobId, seq: 0, timeNanos: 0n, stream: 'STDERR', text: '' };
+}
+
+export async function isOutputGone(reader: Reader, jobId: string): Promise<boolean> {
+  const rows = await reader
+    .select({ seq: jobLines.seq })
+    .from(jobLines)
+    .where(and(eq(jobLines.jobId, jobId), eq(jobLines.seq, 0)));
+  return rows.length > 0;
+}
+
 export function listLines(
   reader: Reader,
   jobId: string,
@@ -34,7 +47,7 @@ export async function listLastLines(reader: Reader, jobId: string, count: number
   const rows = await reader
     .select()
     .from(jobLines)
-    .where(eq(jobLines.jobId, jobId))
+    .where(and(eq(jobLines.jobId, jobId), gt(jobLines.seq, 0)))
     .orderBy(desc(jobLines.seq))
     .limit(count);
   return rows.reverse();

@@ -24,7 +24,8 @@ const followAgainMs = 200;
 
 /**
  * `sinceNanos` is inclusive. Without `follow` it ends with what is there. Ends quietly when the signal fires or the container
- * is gone; throws EngineFault when the engine doesn't answer, and can then be called again from the last line's time.
+ * is gone, also before lines that don't follow those handed on (the engine has dropped what lay between): whoever asks again
+ * from the last line's time sees by its absence that some are missing. Throws EngineFault when the engine doesn't answer, and can then be called again from the last line's time.
  */
 export async function* readLogs(
   engine: Engine,
@@ -41,11 +42,13 @@ export async function* readLogs(
     id: container.id,
     options,
     window: newLogWindow(),
+    newest: undefined,
+    torn: false,
     openSince: undefined,
   };
   try {
     if (options.follow) yield* followToEnd(reading);
-    yield* readOnce(reading, 'LAST');
+    if (!reading.torn) yield* readOnce(reading, 'LAST');
   } catch (cause) {
     if (!signal.aborted) throw cause;
   }
@@ -56,7 +59,9 @@ async function* followToEnd(reading: Reading): AsyncGenerator<LogLine, void> {
   const { engine, name, id, options } = reading;
   for (;;) {
     while (yield* readOnce(reading, 'CATCH_UP'));
+    if (reading.torn) return;
     if (yield* readOnce(reading, 'FOLLOW')) continue;
+    if (reading.torn) return;
     const now = await lookAtId(engine, name, id);
     if (now === undefined || now.state === 'EXITED') return;
     await sleep(followAgainMs, undefined, { signal: options.signal });
@@ -72,6 +77,10 @@ interface Reading {
   readonly id: string;
   readonly options: LogOptions;
   readonly window: LogWindow;
+  /** The newest time that was handed on; undefined before the first line. */
+  newest: bigint | undefined;
+  /** Lines are missing after it: the engine has dropped the file it stood in. */
+  torn: boolean;
   /** The time of a line that was read in part when the last round ended; the next one must read it whole. */
   openSince: string | undefined;
 }
@@ -87,6 +96,9 @@ async function* readOnce(reading: Reading, round: Round): AsyncGenerator<LogLine
   const lines = newLineReader();
   const pace = newLogPace(performance.now());
   let freshInAll = 0;
+  // What was handed on last must come again at the beginning of every later round.
+  const before = reading.newest;
+  let joined = before === undefined;
   const question = questionOf(reading, operation, follow);
   window.restart();
   try {
@@ -99,7 +111,12 @@ async function* readOnce(reading: Reading, round: Round): AsyncGenerator<LogLine
       const begin = performance.now();
       let fresh = 0;
       for (const line of lines.read(chunk)) {
+        const time = BigInt(line.timeNanos);
+        joined ||= time <= (before ?? time);
+        reading.torn ||= !joined;
+        if (reading.torn) return false;
         if (!window.accept(line)) continue;
+        if (reading.newest === undefined || time > reading.newest) reading.newest = time;
         fresh += line.text.length;
         yield line;
       }
@@ -108,12 +125,13 @@ async function* readOnce(reading: Reading, round: Round): AsyncGenerator<LogLine
       if (follow && pace.isBehind(chunk.length, fresh, now - begin, now)) return true;
     }
   } catch (cause) {
-    if (isStatus(cause, 404)) return false;
+    // A container that is being removed has no log any more, shortly before it is gone.
+    if (isStatus(cause, 404) || (options.follow && isStatus(cause, 409))) return false;
     if (options.signal.aborted || !follow || !isBroken(cause)) throw cause;
   } finally {
     reading.openSince = lines.openSince();
   }
-  if (round === 'LAST') for (const line of lines.end()) if (window.accept(line)) yield line;
+  if (round === 'LAST' && joined) for (const line of lines.end()) if (window.accept(line)) yield line;
   return round === 'CATCH_UP' && freshInAll > hurryBytes;
 }
 
