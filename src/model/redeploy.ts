@@ -125,10 +125,10 @@ function stepsToStartNew(situation: RedeploySituation): RedeployStep[] {
   const failed = failureAmong(own, situation);
   if (failed !== undefined) return [{ do: 'FAIL', because: failed }];
   const steps = stepsToHealthy(own, situation);
-  if (steps.length === 0) return [{ do: 'END', state: 'SUCCEEDED' }];
+  const verifying = redeploy.phases.at(-1)?.phase === 'VERIFY';
+  if (steps.length === 0 && (verifying || own.length === 0)) return [{ do: 'END', state: 'SUCCEEDED' }];
   const allStarted = !steps.some((step) => step.do === 'START_JOB');
-  if (allStarted && redeploy.phases.at(-1)?.phase === 'START_NEW') return [{ do: 'ENTER_VERIFY' }, ...steps];
-  return steps;
+  return allStarted && !verifying ? [{ do: 'ENTER_VERIFY' }, ...steps] : steps;
 }
 
 /** The new jobs go; then, where the old ones had been stopped, the last good spec comes back. */

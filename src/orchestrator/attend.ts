@@ -1,14 +1,21 @@
 // Attending to one service: decide from what is written down, begin every step that can be begun, and decide again
-// whenever one has ended, something was asked for, or a time has come. Returns when nothing is left to do.
+// whenever one has ended, something was asked for, or a time has come. Returns when nothing is left to do. What a step
+// has written is known without reading; whatever else may have changed is read again when somebody asks, and every second.
 import { isAlive } from '../model/jobs.ts';
 import { nextSteps } from '../model/redeploy.ts';
 import { steadySteps, taskSteps } from '../model/steady.ts';
 import { LeaseLost } from '../postgres/replicas.ts';
 import { EngineFault } from '../runtime/runtime.ts';
 import { waitForAny } from '../wait.ts';
-import type { Hold } from './deps.ts';
-import { observe } from './observe.ts';
-import { readSituation, redeploySituation, type Situation, steadySituation } from './situation.ts';
+import type { Hold, Outcome, Recording } from './deps.ts';
+import { goOn } from './go-on.ts';
+import {
+  readSituation,
+  redeploySituation,
+  type Situation,
+  steadySituation,
+  withWritten,
+} from './situation.ts';
 import { performStep, type Step } from './steps.ts';
 
 const longestWaitMs = 1_000;
@@ -30,49 +37,84 @@ interface Progress {
   readonly begun: Map<string, Begun>;
   /** Steps that failed by no fault of theirs, and when to try them again. */
   readonly retries: Map<string, { readonly times: number; readonly at: number }>;
+  /** What to decide from; undefined when it has to be read. */
+  known: Known | undefined;
+  /** The running jobs were looked at on the engine since this was asked for. */
+  seenAttention: number;
   lost: Error | undefined;
 }
 
+interface Known {
+  situation: Situation;
+  /** By the clock of `performance`. */
+  readonly readAt: number;
+  /** Answers when something was asked for since. */
+  readonly asked: Promise<void>;
+  stale: boolean;
+  /** It holds rows that a step has written since it was read. */
+  written: boolean;
+}
+
 export async function attend(hold: Hold, asked: () => Promise<void>): Promise<Attended> {
-  const progress: Progress = { begun: new Map(), retries: new Map(), lost: undefined };
-  let seenAttention = -1;
+  const begun = new Map<string, Begun>();
+  const progress: Progress = {
+    ...{ begun, retries: new Map(), known: undefined, seenAttention: -1, lost: undefined },
+  };
   try {
     for (;;) {
       hold.signal.throwIfAborted();
       if (progress.lost !== undefined) throw progress.lost;
-      const underWay = new Set(progress.begun.keys());
-      const situation = await readSituation(hold);
-      if (situation === undefined) return { dueAt: null, seenAttention };
-      const { attention } = situation.service;
-      const seen = attention === seenAttention ? 'SAME' : await look(hold, situation);
-      if (seen !== 'UNKNOWN') seenAttention = attention;
-      if (seen === 'CHANGED') continue;
-      const { steps, waitUntil } = decide(hold, situation);
-      // A step that ended while the situation was read may or may not be in it: read again before beginning anything.
-      if (![...underWay].every((key) => progress.begun.has(key))) continue;
-      const retryAt = begin(hold, situation, steps, progress);
-      const due = seen === 'UNKNOWN' ? (retryAt ?? longestWaitMs) : retryAt;
-      if (progress.begun.size === 0 && due === undefined) return { dueAt: waitUntil ?? null, seenAttention };
-      await somethingHappens(progress, hold, asked, due);
+      const { known, seenAttention } = progress;
+      if (known === undefined || isStale(known)) {
+        const underWay = [...begun.keys()];
+        const read = await readKnown(hold, asked);
+        if (read === undefined) return { dueAt: null, seenAttention };
+        // A step that ended while it was read may or may not be in it: read again before beginning anything.
+        progress.known = underWay.every((key) => begun.has(key)) ? read : undefined;
+        continue;
+      }
+      const situation = asOfNow(known);
+      const { steps, waitUntil } = decide(hold, situation, progress);
+      const due = begin(hold, situation, steps, progress);
+      if (begun.size > 0 || due !== undefined) await somethingHappens(begun, hold, known.asked, due);
+      else if (known.written) progress.known = undefined;
+      else return { dueAt: waitUntil ?? null, seenAttention };
     }
   } finally {
-    for (const { stop } of progress.begun.values()) stop.abort();
-    await Promise.allSettled([...progress.begun.values()].map(({ done }) => done));
+    for (const { stop } of begun.values()) stop.abort();
+    await Promise.allSettled([...begun.values()].map(({ done }) => done));
   }
 }
 
-/** An engine that doesn't answer holds up no decision: a deadline passes all the same. It is looked at again. */
-async function look(hold: Hold, situation: Situation): Promise<'CHANGED' | 'SAME' | 'UNKNOWN'> {
-  try {
-    return (await observe(hold, situation)) ? 'CHANGED' : 'SAME';
-  } catch (error) {
-    if (!(error instanceof EngineFault)) throw error;
-    hold.deps.logger.warn({ err: error, serviceId: hold.claim.serviceId }, 'its jobs could not be looked at');
-    return 'UNKNOWN';
-  }
+/** Listens first, then reads: what is asked for meanwhile makes it stale. Undefined when there is no such service. */
+async function readKnown(hold: Hold, asked: () => Promise<void>): Promise<Known | undefined> {
+  const heard = asked();
+  let stale = false;
+  void heard.then(() => {
+    stale = true;
+    if (known !== undefined) known.stale = true;
+  });
+  let known: Known | undefined;
+  const readAt = performance.now();
+  const situation = await readSituation(hold);
+  known = situation && { situation, readAt, asked: heard, stale, written: false };
+  return known;
 }
 
-function decide({ deps }: Hold, situation: Situation): { steps: Step[]; waitUntil: Date | undefined } {
+/** Hints may be lost: whatever was read is read again after a while. */
+function isStale({ stale, readAt }: Known): boolean {
+  return stale || performance.now() - readAt > longestWaitMs;
+}
+
+function asOfNow({ situation, readAt }: Known): Situation {
+  return { ...situation, now: new Date(situation.now.getTime() + performance.now() - readAt) };
+}
+
+function decide(
+  { deps }: Hold,
+  situation: Situation,
+  { seenAttention, retries }: Progress,
+): { steps: Step[]; waitUntil: Date | undefined } {
   const { redeploy, service, jobs } = situation;
   const { healthySeconds } = deps.settings;
   const deleting = service.deletionRequestedAt !== null;
@@ -80,17 +122,24 @@ function decide({ deps }: Hold, situation: Situation): { steps: Step[]; waitUnti
     redeploy !== undefined && !deleting
       ? [...nextSteps(redeploySituation(situation, redeploy, healthySeconds)), ...taskSteps(jobs)]
       : steadySteps(steadySituation(situation, healthySeconds));
-  // Ended jobs' containers are cleared away when nothing is in a hurry or too many are left; before all of the service
+  // Ended jobs' containers are cleared away when no redeploy is in a hurry or too many are left; before all of the service
   // goes, they must be.
   const uncleaned = jobs.filter((job) => !isAlive(job) && !job.cleaned);
   const unhurried =
     uncleaned.length > service.scale ||
-    main.every(({ do: step }) => step === 'VERIFY_JOB' || step === 'WAIT' || step === 'CLEAR_AWAY');
+    (redeploy === undefined &&
+      main.every(({ do: step }) => step === 'VERIFY_JOB' || step === 'WAIT' || step === 'CLEAR_AWAY'));
   const cleaning = (unhurried ? uncleaned : []).map((job): Step => ({ do: 'CLEAN_JOB', jobId: job.id }));
   const wanted = main.filter((step) => !(step.do === 'CLEAR_AWAY' && cleaning.length > 0));
   const waits = wanted.flatMap((step) => (step.do === 'WAIT' ? [step.until.getTime()] : []));
   const waitUntil = waits.length === 0 ? undefined : new Date(Math.min(...waits));
-  return { steps: [...wanted.filter((step) => step.do !== 'WAIT'), ...cleaning], waitUntil };
+  const steps = [...wanted.filter((step) => step.do !== 'WAIT'), ...cleaning];
+  if (service.attention === seenAttention) return { steps, waitUntil };
+  // A look holds up no step, but nothing counts as good before it; an engine that doesn't answer holds up nothing at all.
+  const held = steps.filter(
+    (step) => retries.has('LOOK') || !(step.do === 'END' && step.state === 'SUCCEEDED'),
+  );
+  return { steps: [{ do: 'LOOK' }, ...held], waitUntil };
 }
 
 /** Begins what isn't under way; answers with the milliseconds until a failed step may be tried again, if one waits. */
@@ -117,14 +166,45 @@ function begin(
       continue;
     }
     const stop = new AbortController();
-    const within: Hold = { ...hold, signal: AbortSignal.any([hold.signal, stop.signal]) };
+    const within: Hold = {
+      ...hold,
+      signal: AbortSignal.any([hold.signal, stop.signal]),
+      goOn: (change, outcome) => writeAlong(hold, progress, change, outcome),
+    };
     const done = performStep(within, situation, step)
-      .then(() => void retries.delete(key))
+      .then((outcome) => {
+        retries.delete(key);
+        if (step.do === 'LOOK') progress.seenAttention = situation.service.attention;
+        learn(progress, outcome);
+      })
       .catch((error: unknown) => note(hold, key, step, error, progress, stop.signal))
       .finally(() => begun.delete(key));
     begun.set(key, { jobId: jobOf(step), stop, done });
   }
   return earliest;
+}
+
+/** Not before everything was looked at that should be: what goes on here decides as well. */
+async function writeAlong(
+  hold: Hold,
+  { known, seenAttention, lost }: Progress,
+  change: Recording,
+  outcome: Outcome,
+): Promise<Outcome> {
+  if (outcome === undefined || known === undefined || isStale(known) || lost !== undefined) return outcome;
+  if (known.situation.service.attention !== seenAttention) return outcome;
+  return goOn(change, asOfNow(known), outcome, hold.deps.settings.healthySeconds);
+}
+
+/** What a step has written is known from now on; without its word it has to be read. */
+function learn(progress: Progress, outcome: Outcome): void {
+  const { known } = progress;
+  if (known === undefined || outcome === undefined) {
+    progress.known = undefined;
+    return;
+  }
+  known.situation = withWritten(known.situation, outcome);
+  known.written = true;
 }
 
 function note(
@@ -135,6 +215,7 @@ function note(
   progress: Progress,
   stopped: AbortSignal,
 ): void {
+  progress.known = undefined;
   if (error instanceof LeaseLost) progress.lost = error;
   if (stopped.aborted || hold.signal.aborted || progress.lost !== undefined) return;
   const times = (progress.retries.get(key)?.times ?? 0) + 1;
@@ -149,17 +230,17 @@ function note(
 }
 
 async function somethingHappens(
-  { begun }: Progress,
+  begun: ReadonlyMap<string, Begun>,
   hold: Hold,
-  asked: () => Promise<void>,
+  asked: Promise<void>,
   dueMs: number | undefined,
 ): Promise<void> {
   const ending = [...begun.values()].map(({ done }) => done);
-  await waitForAny([asked(), ...ending], Math.min(dueMs ?? longestWaitMs, longestWaitMs), hold.signal);
+  await waitForAny([asked, ...ending], Math.min(dueMs ?? longestWaitMs, longestWaitMs), hold.signal);
 }
 
 function keyOf(step: Step): string {
-  return `${step.do} ${jobOf(step) ?? ''}`;
+  return `${step.do} ${jobOf(step) ?? ''}`.trim();
 }
 
 function jobOf(step: Step): string | undefined {

@@ -109,9 +109,9 @@ async function beginBuild(deps: BuildDeps, service: ServiceRow, job: JobRow): Pr
     const starting: JobRow = { ...job, state: 'STARTING' };
     if (job.state !== 'RUNNING')
       return recordMove(current, service.label, starting, 'RUNNING', { attempt, startedAt: new Date() });
-    return (await updateJob(current.tx, job.id, { attempt })) !== undefined;
+    return updateJob(current.tx, job.id, { attempt });
   });
-  return value ? attempt : undefined;
+  return value === undefined ? undefined : attempt;
 }
 
 async function makeRelease(

@@ -3,22 +3,23 @@ import { containerName } from '../model/jobs.ts';
 import { appendLines, goneMark, type JobLineRow } from '../postgres/job-lines.ts';
 import { type JobRow, updateJob } from '../postgres/jobs.ts';
 import { ForeignObject } from '../runtime/runtime.ts';
-import { assertHeld, type Hold, perform, write } from './deps.ts';
+import { assertHeld, type Hold, type Outcome, perform, write } from './deps.ts';
 import { tailToKeep } from './kept-lines.ts';
 import { lookAt } from './observe.ts';
+import { movedOnly } from './record-job.ts';
 
-export async function cleanJob(hold: Hold, job: JobRow): Promise<void> {
+export async function cleanJob(hold: Hold, job: JobRow): Promise<Outcome> {
   const lines: JobLineRow[] = await tailToKeep(hold, job);
   if (lines.length === 0 && (await isGone(hold, job))) lines.push(goneMark(job.id));
   // Written before the container goes: a crash in between leaves the lines twice readable, never lost.
   if (lines.length > 0) await write(hold, (change) => appendLines(change.tx, lines));
-  await perform(
+  return perform(
     hold,
     'CLEAN_JOB',
     () => remove(hold, job),
     async (change) => {
-      await updateJob(change.tx, job.id, { cleaned: true });
       change.nudge(`lines:${job.id}`);
+      return movedOnly(await updateJob(change.tx, job.id, { cleaned: true }));
     },
   );
 }

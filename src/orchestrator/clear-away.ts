@@ -5,10 +5,10 @@ import { endOpenRedeploy, listReleasesBeyond } from '../postgres/redeploys.ts';
 import { updateService } from '../postgres/services.ts';
 import { deleteSecretsOf } from '../postgres/variables.ts';
 import { EngineFault } from '../runtime/runtime.ts';
-import { type Hold, perform } from './deps.ts';
+import { type Hold, type Outcome, perform } from './deps.ts';
 import type { Situation } from './situation.ts';
 
-export function clearAway(hold: Hold, { service }: Situation): Promise<void> {
+export function clearAway(hold: Hold, { service }: Situation): Promise<Outcome> {
   const { deps } = hold;
   const { environmentId, id: serviceId, label } = service;
   const effect = async () => {
@@ -33,6 +33,7 @@ export function clearAway(hold: Hold, { service }: Situation): Promise<void> {
     const message = `The service ${label} is deleted.`;
     change.emit({ environmentId, serviceId, type: 'SERVICE_DELETED', data: {}, message });
     change.nudge('due');
+    return undefined;
   });
 }
 

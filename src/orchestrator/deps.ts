@@ -2,7 +2,9 @@
 // the effect, after it and after its record, where tests let the process die.
 import type { Log } from '../log.ts';
 import { type Change, type Changer, change } from '../postgres/change.ts';
+import type { JobRow } from '../postgres/jobs.ts';
 import type { Installation } from '../postgres/organizations.ts';
+import type { RedeployRow } from '../postgres/redeploys.ts';
 import { type Claim, holdLease, LeaseLost, leaseSeconds, type Replica } from '../postgres/replicas.ts';
 import type { Vault } from '../postgres/vault.ts';
 import type { ImageProgress, Runtime } from '../runtime/runtime.ts';
@@ -75,6 +77,14 @@ export interface Hold {
   readonly signal: AbortSignal;
   /** Prolonged with the lease. */
   readonly lease: Lease;
+  /** Writes the next step along with one that was just written, where that is nothing but a record; see go-on.ts. */
+  readonly goOn?: (change: Recording, outcome: Outcome) => Promise<Outcome>;
+}
+
+/** What a step writes with. */
+export interface Recording extends Change {
+  /** Says that another step, whose effect is none or had already, is written in the same transaction. */
+  along(name: StepName): void;
 }
 
 export interface Lease {
@@ -97,21 +107,42 @@ export function assertHeld({ claim, lease, signal }: Hold): void {
     throw new LeaseLost(`the lease on service ${claim.serviceId} was not renewed in time`);
 }
 
+/** The rows as a step has written them. */
+export interface Written {
+  readonly redeploy?: RedeployRow;
+  readonly jobs?: readonly JobRow[];
+}
+
+/** What a step leaves to decide from next; undefined: what is known no longer holds and must be read again. */
+export type Outcome = Written | undefined;
+
 /** One step: its effect on the world, then its record; both only while the lease holds. */
 export async function perform<T>(
   hold: Hold,
   name: StepName,
   effect: () => Promise<T>,
-  record: (change: Change, seen: T) => Promise<void>,
-): Promise<void> {
+  record: (change: Recording, seen: T) => Promise<Outcome>,
+): Promise<Outcome> {
   const { deps } = hold;
   hold.signal.throwIfAborted();
   deps.at(`${name}:BEFORE`);
   assertHeld(hold);
   const seen = await effect();
   deps.at(`${name}:EFFECT`);
-  await write(hold, (current) => record(current, seen));
-  deps.at(`${name}:WRITTEN`);
+  let steps: StepName[] = [];
+  const along = (another: StepName) => {
+    deps.at(`${another}:BEFORE`);
+    deps.at(`${another}:EFFECT`);
+    steps.push(another);
+  };
+  const outcome = await write(hold, async (current) => {
+    steps = [name];
+    const recording: Recording = { ...current, along };
+    const written = await record(recording, seen);
+    return hold.goOn ? hold.goOn(recording, written) : written;
+  });
+  for (const step of steps) deps.at(`${step}:WRITTEN`);
+  return outcome;
 }
 
 export async function write<T>(
@@ -120,8 +151,14 @@ export async function write<T>(
 ): Promise<T> {
   signal.throwIfAborted();
   const { value } = await change(deps, async (current) => {
-    await holdLease(current.tx, deps.replica, claim);
-    return work(current);
+    // Sent together, and both answers awaited: nothing of a transaction may still be under way when it is rolled back.
+    const [held, done] = await Promise.allSettled([
+      holdLease(current.tx, deps.replica, claim),
+      work(current),
+    ]);
+    if (held.status === 'rejected') throw held.reason;
+    if (done.status === 'rejected') throw done.reason;
+    return done.value;
   });
   return value;
 }

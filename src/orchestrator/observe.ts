@@ -2,17 +2,20 @@
 import { containerName, type JobState } from '../model/jobs.ts';
 import type { JobPatch, JobRow } from '../postgres/jobs.ts';
 import { type ContainerView, ForeignObject } from '../runtime/runtime.ts';
-import { type Hold, perform } from './deps.ts';
-import { recordMove } from './record-job.ts';
+import { type Hold, type Outcome, perform } from './deps.ts';
+import { movedOnly, recordMove } from './record-job.ts';
 import type { Situation } from './situation.ts';
 
-/** True when something was written, so that the situation must be read again. */
-export async function observe(hold: Hold, { service, jobs }: Situation): Promise<boolean> {
+/** Every running job at once. What was seen of others stands, whatever becomes of one. */
+export async function observe(hold: Hold, { service, jobs }: Situation): Promise<Outcome> {
   const running = jobs.filter((job) => job.state === 'RUNNING');
-  const results = await Promise.all(running.map((job) => observeJob(hold, service.label, job)));
-  return results.includes(true);
+  const seen = await Promise.allSettled(running.map((job) => observeJob(hold, service.label, job)));
+  const failed = seen.find((each) => each.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+  return seen.some((each) => each.status === 'fulfilled' && each.value) ? undefined : {};
 }
 
+/** True when something was written, so that the situation must be read again. */
 export async function observeJob(hold: Hold, label: string, job: JobRow): Promise<boolean> {
   const seen = await lookAt(hold, job);
   if (seen?.state === 'RUNNING') return false;
@@ -22,7 +25,7 @@ export async function observeJob(hold: Hold, label: string, job: JobRow): Promis
     async () => seen,
     async (change) => {
       const end = seen === undefined ? lost : endOf(job, seen);
-      await recordMove(change, label, job, end.state, end.set);
+      return movedOnly(await recordMove(change, label, job, end.state, end.set));
     },
   );
   return true;

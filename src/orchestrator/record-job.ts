@@ -3,19 +3,24 @@ import type { JobState } from '../model/jobs.ts';
 import type { Change } from '../postgres/change.ts';
 import { insertJobs, type JobPatch, type JobRow, moveJob } from '../postgres/jobs.ts';
 import type { ServiceRow } from '../postgres/services.ts';
+import type { Outcome } from './deps.ts';
 
-/** False when the job had been moved by somebody else already; then nothing is written. */
+/** Undefined when the job had been moved by somebody else already; then nothing is written. */
 export async function recordMove(
   change: Change,
   label: string,
   job: JobRow,
   state: JobState,
   set: JobPatch = {},
-): Promise<boolean> {
+): Promise<JobRow | undefined> {
   const moved = await moveJob(change.tx, job.id, state, set);
-  if (moved === undefined) return false;
-  tellJob(change, label, moved);
-  return true;
+  if (moved !== undefined) tellJob(change, label, moved);
+  return moved;
+}
+
+/** What a step that moves one job leaves. */
+export function movedOnly(job: JobRow | undefined): Outcome {
+  return job && { jobs: [job] };
 }
 
 export function tellJob(change: Change, label: string, job: JobRow): void {
@@ -66,13 +71,15 @@ export async function scheduleJobs(
   service: ServiceRow,
   of: Pick<JobRow, 'redeployId' | 'restoredBy' | 'spec' | 'image'>,
   fresh: readonly NewJob[],
-): Promise<void> {
+): Promise<JobRow[]> {
   const { environmentId, id: serviceId } = service;
   const releaseId = of.spec?.image.kind === 'RELEASE' ? of.spec.image.releaseId : null;
   const state = 'STARTING' as const;
   const rows = fresh.map((job) => ({ ...job, ...of, environmentId, serviceId, releaseId, state }));
-  for (const row of await insertJobs(change.tx, rows)) {
+  const made = await insertJobs(change.tx, rows);
+  for (const row of made) {
     tellJob(change, service.label, { ...row, state: 'SCHEDULED' });
     tellJob(change, service.label, row);
   }
+  return made;
 }

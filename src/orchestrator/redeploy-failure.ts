@@ -5,7 +5,7 @@ import type { FailReason, WantedJobs } from '../model/redeploy.ts';
 import type { Change } from '../postgres/change.ts';
 import { type RedeployRow, updateRedeploy } from '../postgres/redeploys.ts';
 import type { ImageMissing } from '../runtime/runtime.ts';
-import { type Hold, perform } from './deps.ts';
+import { type Hold, type Outcome, perform } from './deps.ts';
 import { lastLinesOf } from './kept-lines.ts';
 import { scheduleJobs } from './record-job.ts';
 import { closePhase, enterPhase, expand } from './redeploy.ts';
@@ -17,25 +17,27 @@ export async function failRedeploy(
   situation: Situation,
   redeploy: RedeployRow,
   because: FailReason,
-): Promise<void> {
+): Promise<Outcome> {
   const effect = () => causeOf(hold, situation, redeploy, because);
-  await perform(hold, 'FAIL', effect, async (change, cause) => {
-    if (cause !== undefined) await recordCause(change, redeploy, cause);
-  });
+  return perform(hold, 'FAIL', effect, async (change, cause) =>
+    cause === undefined ? undefined : recordCause(change, redeploy, cause),
+  );
 }
 
 export async function recordImageUnavailable(
   change: Change,
   redeploy: RedeployRow,
   { reference, message }: ImageMissing,
-): Promise<void> {
-  await recordCause(change, redeploy, { kind: 'IMAGE_UNAVAILABLE', reference, message });
+): Promise<Outcome> {
+  return recordCause(change, redeploy, { kind: 'IMAGE_UNAVAILABLE', reference, message });
 }
 
-async function recordCause(change: Change, redeploy: RedeployRow, cause: FailureCause): Promise<void> {
+async function recordCause(change: Change, redeploy: RedeployRow, cause: FailureCause): Promise<Outcome> {
   const phases = closePhase(undefined, redeploy, redeploy.phases, false);
   const updated = await updateRedeploy(change.tx, redeploy.id, { cause, phases }, redeploy);
-  if (updated !== undefined) closePhase(change, redeploy, redeploy.phases, false);
+  if (updated === undefined) return undefined;
+  closePhase(change, redeploy, redeploy.phases, false);
+  return { redeploy: updated };
 }
 
 /** Undefined when it shows that there is none after all. */
@@ -83,14 +85,14 @@ export function enterRestore(
   { service }: Situation,
   redeploy: RedeployRow,
   wanted: readonly WantedJobs[],
-): Promise<void> {
+): Promise<Outcome> {
   const { runningRedeployId: redeployId, runningSpec: spec } = service;
   const effect = () => (redeployId === null ? Promise.resolve(null) : imageOfRedeploy(hold, redeployId));
   return perform(hold, 'ENTER_RESTORE', effect, async (change, imageId) => {
     const message = 'Starting the last good spec again.';
     const entered = await enterPhase(change, redeploy, 'RESTORE', message);
-    if (entered === undefined) return;
+    if (entered === undefined) return undefined;
     const of = { redeployId, restoredBy: redeploy.id, spec, image: imageId ?? '' };
-    await scheduleJobs(change, service, of, expand(wanted));
+    return { redeploy: entered, jobs: await scheduleJobs(change, service, of, expand(wanted)) };
   });
 }

@@ -13,54 +13,81 @@ import type { Change } from '../postgres/change.ts';
 import { type RedeployRow, updateRedeploy } from '../postgres/redeploys.ts';
 import { updateService } from '../postgres/services.ts';
 import { ImageMissing, labels } from '../runtime/runtime.ts';
-import { type Hold, nothing, perform } from './deps.ts';
+import { type Hold, nothing, type Outcome, perform } from './deps.ts';
 import { progressReporter } from './image-progress.ts';
 import { type NewJob, scheduleJobs } from './record-job.ts';
 import { recordImageUnavailable } from './redeploy-failure.ts';
 import type { Situation } from './situation.ts';
 import { recordStopping } from './stop-job.ts';
 
-export function beginRedeploy(hold: Hold, redeploy: RedeployRow): Promise<void> {
+export function beginRedeploy(hold: Hold, redeploy: RedeployRow): Promise<Outcome> {
   return perform(hold, 'BEGIN', nothing, async (change) => {
     const message = 'Preparing the private network and volume.';
-    await enterPhase(change, redeploy, 'PREPARE', message, { state: 'RUNNING', startedAt: new Date() });
+    const set = { state: 'RUNNING' as const, startedAt: new Date() };
+    return enteredOnly(await enterPhase(change, redeploy, 'PREPARE', message, set));
   });
 }
 
-export function prepare(hold: Hold, { service }: Situation, redeploy: RedeployRow): Promise<void> {
-  const { runtime, installation } = hold.deps;
+export function prepare(hold: Hold, situation: Situation, redeploy: RedeployRow): Promise<Outcome> {
+  const effect = async () => {
+    const [imageId] = await Promise.all([
+      releaseOnEngine(hold, redeploy),
+      prepareNetwork(hold, situation, redeploy),
+    ]);
+    return imageId;
+  };
+  return perform(hold, 'PREPARE', effect, async (change, imageId) => {
+    const message = `Obtaining the image ${imageName(redeploy)}.`;
+    const entered = await enterPhase(change, redeploy, 'PULL_IMAGE', message);
+    if (entered === undefined || imageId === undefined) return enteredOnly(entered);
+    change.along('OBTAIN_IMAGE');
+    return recordStopOld(change, situation, entered, imageId);
+  });
+}
+
+async function prepareNetwork({ deps }: Hold, { service }: Situation, redeploy: RedeployRow): Promise<void> {
+  const { runtime, installation } = deps;
   const { environmentId, id: serviceId } = service;
   const base = { [labels.installation]: installation.id, [labels.environment]: environmentId };
-  const effect = async () => {
-    await Promise.all([
-      runtime.ensureNetwork({ name: networkName(environmentId), labels: base }),
-      redeploy.spec.volume &&
-        runtime.ensureVolume({
-          name: volumeName(serviceId),
-          labels: { ...base, [labels.service]: serviceId },
-        }),
-    ]);
-  };
-  return perform(hold, 'PREPARE', effect, async (change) => {
-    await enterPhase(change, redeploy, 'PULL_IMAGE', `Obtaining the image ${imageName(redeploy)}.`);
-  });
+  const volume = { name: volumeName(serviceId), labels: { ...base, [labels.service]: serviceId } };
+  await Promise.all([
+    runtime.ensureNetwork({ name: networkName(environmentId), labels: base }),
+    redeploy.spec.volume && runtime.ensureVolume(volume),
+  ]);
 }
 
-export function obtainImage(hold: Hold, situation: Situation, redeploy: RedeployRow): Promise<void> {
+/** A release that was built here needs no obtaining, as a rule. */
+async function releaseOnEngine({ deps }: Hold, { spec }: RedeployRow): Promise<string | undefined> {
+  return spec.image.kind === 'RELEASE' ? deps.runtime.findImage(spec.image.imageId) : undefined;
+}
+
+export function obtainImage(hold: Hold, situation: Situation, redeploy: RedeployRow): Promise<Outcome> {
   const effect = () => findImage(hold, redeploy);
-  return perform(hold, 'OBTAIN_IMAGE', effect, async (change, found) => {
-    if ('missing' in found) return recordImageUnavailable(change, redeploy, found.missing);
-    const running = situation.jobs.filter((job) => job.state === 'RUNNING').length;
-    const message =
-      running === 0
-        ? 'No old jobs run.'
-        : `Stopping ${running} running ${running === 1 ? 'job' : 'jobs'}. The service is down until the new ones are healthy.`;
-    const entered = await enterPhase(change, redeploy, 'STOP_OLD', message, { imageId: found.imageId });
-    if (entered === undefined) return;
-    for (const job of situation.jobs)
-      if (job.state === 'RUNNING' && job.type !== 'TASK')
-        await recordStopping(change, situation, job, replacedByRedeploy);
-  });
+  return perform(hold, 'OBTAIN_IMAGE', effect, async (change, found) =>
+    'missing' in found
+      ? recordImageUnavailable(change, redeploy, found.missing)
+      : recordStopOld(change, situation, redeploy, found.imageId),
+  );
+}
+
+async function recordStopOld(
+  change: Change,
+  situation: Situation,
+  redeploy: RedeployRow,
+  imageId: string,
+): Promise<Outcome> {
+  const old = situation.jobs.filter((job) => job.state === 'RUNNING' && job.type !== 'TASK');
+  const message =
+    old.length === 0
+      ? 'No old jobs run.'
+      : `Stopping ${old.length} running ${old.length === 1 ? 'job' : 'jobs'}. The service is down until the new ones are healthy.`;
+  const entered = await enterPhase(change, redeploy, 'STOP_OLD', message, { imageId });
+  if (entered === undefined) return undefined;
+  const moved = await Promise.all(
+    old.map((job) => recordStopping(change, situation, job, replacedByRedeploy)),
+  );
+  const stopping = moved.filter((job) => job !== undefined);
+  return stopping.length === old.length ? { redeploy: entered, jobs: stopping } : undefined;
 }
 
 async function findImage(
@@ -86,61 +113,69 @@ async function findImage(
 
 export function enterStartNew(
   hold: Hold,
-  { service }: Situation,
-  redeploy: RedeployRow,
+  situation: Situation,
   wanted: readonly WantedJobs[],
-): Promise<void> {
-  return perform(hold, 'ENTER_START_NEW', nothing, async (change) => {
-    const fresh = expand(wanted);
-    const message = `Starting ${fresh.length} new ${fresh.length === 1 ? 'job' : 'jobs'}.`;
-    const entered = await enterPhase(change, redeploy, 'START_NEW', message);
-    if (entered === undefined) return;
-    const image = entered.imageId ?? '';
-    const of = { redeployId: redeploy.id, restoredBy: null, spec: redeploy.spec, image };
-    await scheduleJobs(change, service, of, fresh);
-  });
+): Promise<Outcome> {
+  return perform(hold, 'ENTER_START_NEW', nothing, (change) => recordStartNew(change, situation, wanted));
 }
 
-export function enterVerify(hold: Hold, redeploy: RedeployRow): Promise<void> {
-  return perform(hold, 'ENTER_VERIFY', nothing, async (change) => {
-    await enterPhase(change, redeploy, 'VERIFY', 'All new jobs run. Waiting until every one is healthy.');
-  });
+export async function recordStartNew(
+  change: Change,
+  { service, redeploy }: Situation,
+  wanted: readonly WantedJobs[],
+): Promise<Outcome> {
+  if (redeploy === undefined) return undefined;
+  const fresh = expand(wanted);
+  const message = `Starting ${fresh.length} new ${fresh.length === 1 ? 'job' : 'jobs'}.`;
+  const entered = await enterPhase(change, redeploy, 'START_NEW', message);
+  if (entered === undefined) return undefined;
+  const image = entered.imageId ?? '';
+  const of = { redeployId: redeploy.id, restoredBy: null, spec: redeploy.spec, image };
+  return { redeploy: entered, jobs: await scheduleJobs(change, service, of, fresh) };
 }
 
-export function endRedeploy(
-  hold: Hold,
-  { service }: Situation,
-  redeploy: RedeployRow,
+export function enterVerify(hold: Hold, situation: Situation): Promise<Outcome> {
+  return perform(hold, 'ENTER_VERIFY', nothing, (change) => recordVerify(change, situation));
+}
+
+export async function recordVerify(change: Change, { redeploy }: Situation): Promise<Outcome> {
+  if (redeploy === undefined) return undefined;
+  const message = 'All new jobs run. Waiting until every one is healthy.';
+  return enteredOnly(await enterPhase(change, redeploy, 'VERIFY', message));
+}
+
+export function endRedeploy(hold: Hold, situation: Situation, state: EndState): Promise<Outcome> {
+  return perform(hold, 'END', nothing, (change) => recordEnd(change, situation, state));
+}
+
+export async function recordEnd(
+  change: Change,
+  { service, redeploy }: Situation,
   state: EndState,
-): Promise<void> {
-  return perform(hold, 'END', nothing, async (change) => {
-    const succeeded = state === 'SUCCEEDED' || state === 'ROLLED_BACK';
-    const phases = closePhase(undefined, redeploy, redeploy.phases, succeeded);
-    const set = { state, phases, endedAt: new Date() };
-    const ended = await updateRedeploy(change.tx, redeploy.id, set, redeploy);
-    if (ended === undefined) return;
-    closePhase(change, redeploy, redeploy.phases, succeeded);
-    const { environmentId, id: serviceId, label } = service;
-    if (state === 'SUCCEEDED') {
-      const running = {
-        runningRedeployId: redeploy.id,
-        runningSpec: redeploy.spec,
-        runningImageId: redeploy.imageId,
-      };
-      await updateService(change.tx, serviceId, running);
-    } else if (state === 'FAILED' && !redeploy.spec.rollBack && hasStoppedOld(redeploy)) {
-      await updateService(change.tx, serviceId, { stopped: true });
-    }
-    const cause = redeploy.cause;
-    change.emit({
-      environmentId,
-      serviceId,
-      redeployId: redeploy.id,
-      type: 'REDEPLOY_ENDED',
-      data: { state, cause },
-      message: `${endings[state](label)}${cause === null ? '' : ` ${cause.message}`}`,
-    });
-  });
+): Promise<Outcome> {
+  if (redeploy === undefined) return undefined;
+  const succeeded = state === 'SUCCEEDED' || state === 'ROLLED_BACK';
+  const phases = closePhase(undefined, redeploy, redeploy.phases, succeeded);
+  const set = { state, phases, endedAt: new Date() };
+  const ended = await updateRedeploy(change.tx, redeploy.id, set, redeploy);
+  if (ended === undefined) return undefined;
+  closePhase(change, redeploy, redeploy.phases, succeeded);
+  const { environmentId, id: serviceId, label } = service;
+  if (state === 'SUCCEEDED') {
+    const running = {
+      runningRedeployId: redeploy.id,
+      runningSpec: redeploy.spec,
+      runningImageId: redeploy.imageId,
+    };
+    await updateService(change.tx, serviceId, running);
+  } else if (state === 'FAILED' && !redeploy.spec.rollBack && hasStoppedOld(redeploy)) {
+    await updateService(change.tx, serviceId, { stopped: true });
+  }
+  const { cause, id: redeployId } = redeploy;
+  const data = { state, cause };
+  const message = `${endings[state](label)}${cause === null ? '' : ` ${cause.message}`}`;
+  change.emit({ environmentId, serviceId, redeployId, type: 'REDEPLOY_ENDED', data, message });
+  return undefined;
 }
 
 const endings: Record<EndState, (label: string) => string> = {
@@ -172,6 +207,10 @@ export async function enterPhase(
   const { environmentId, serviceId, id: redeployId } = redeploy;
   change.emit({ environmentId, serviceId, redeployId, type: 'PHASE_STARTED', data: { phase }, message });
   return updated;
+}
+
+function enteredOnly(redeploy: RedeployRow | undefined): Outcome {
+  return redeploy && { redeploy };
 }
 
 /** The phases with the running one ended, told of when `change` is given. */

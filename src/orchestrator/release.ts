@@ -27,7 +27,7 @@ export async function recordRelease(deps: Deps, job: JobRow, built: BuiltRelease
       image: built.imageId,
     });
     // Somebody else has ended it: then the release and its redeploy are theirs.
-    if (!ended) return true;
+    if (ended === undefined) return true;
     const { id: releaseId, commit } = await insertRelease(current.tx, {
       ...built,
       serviceId: job.serviceId,

@@ -5,7 +5,7 @@ import { type JobRow, listJobsToJudge } from '../postgres/jobs.ts';
 import { readClock } from '../postgres/open.ts';
 import { findOpenRedeploys, listRedeploysById, type RedeployRow } from '../postgres/redeploys.ts';
 import { listServicesById, listWorkers, type ServiceRow } from '../postgres/services.ts';
-import type { Hold } from './deps.ts';
+import type { Hold, Written } from './deps.ts';
 
 export interface Situation {
   readonly service: ServiceRow;
@@ -33,6 +33,13 @@ export async function readSituation({ deps, claim }: Hold): Promise<Situation | 
   const involved = [redeploy?.id, service.runningRedeployId].filter((id) => id != null);
   const jobs = await listJobsToJudge(db, serviceId, involved, judgedSeconds);
   return { service, redeploy, jobs, workers: workers.get(serviceId) ?? {}, now };
+}
+
+/** The situation with what a step has written into it since; the rows are the database's own. */
+export function withWritten(situation: Situation, { redeploy, jobs = [] }: Written): Situation {
+  const rows = new Map([...situation.jobs, ...jobs].map((job) => [job.id, job]));
+  const inOrder = [...rows.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+  return { ...situation, redeploy: redeploy ?? situation.redeploy, jobs: inOrder };
 }
 
 export function redeploySituation(

@@ -15,29 +15,26 @@ import {
   ImageMissing,
   labels,
 } from '../runtime/runtime.ts';
-import { assertHeld, type Hold, perform, write } from './deps.ts';
+import { assertHeld, type Hold, type Outcome, perform, write } from './deps.ts';
 import { endOf } from './observe.ts';
-import { recordMove } from './record-job.ts';
+import { movedOnly, recordMove } from './record-job.ts';
 import type { Situation } from './situation.ts';
 
-export async function startJob(hold: Hold, { service }: Situation, job: JobRow): Promise<void> {
+export async function startJob(hold: Hold, { service }: Situation, job: JobRow): Promise<Outcome> {
   if (job.state === 'SCHEDULED')
     await write(hold, async (change) => void (await recordMove(change, service.label, job, 'STARTING')));
   const effect = () => startContainer(hold, service.runtime, job);
-  await perform(hold, 'START_JOB', effect, async (change, seen) => {
-    if ('refusal' in seen) {
-      await recordMove(change, service.label, job, 'FAILED', { reason: seen.refusal });
-      return;
-    }
+  return perform(hold, 'START_JOB', effect, async (change, seen) => {
+    if ('refusal' in seen)
+      return movedOnly(await recordMove(change, service.label, job, 'FAILED', { reason: seen.refusal }));
     const { id: containerId, state, address } = seen;
     if (state === 'EXITED') {
       const end = endOf(job, seen);
-      await recordMove(change, service.label, job, end.state, { ...end.set, containerId });
-      return;
+      return movedOnly(await recordMove(change, service.label, job, end.state, { ...end.set, containerId }));
     }
     const running = { containerId, address: address ?? null, startedAt: databaseNow() };
     const health = job.type === 'TASK' ? null : ('STARTING' as const);
-    await recordMove(change, service.label, job, 'RUNNING', { ...running, health });
+    return movedOnly(await recordMove(change, service.label, job, 'RUNNING', { ...running, health }));
   });
 }
 

@@ -5,7 +5,8 @@ import type { JobRow } from '../postgres/jobs.ts';
 import type { RedeployRow } from '../postgres/redeploys.ts';
 import { cleanJob } from './clean-job.ts';
 import { clearAway } from './clear-away.ts';
-import type { Hold } from './deps.ts';
+import type { Hold, Outcome } from './deps.ts';
+import { observe } from './observe.ts';
 import { beginRedeploy, endRedeploy, enterStartNew, enterVerify, obtainImage, prepare } from './redeploy.ts';
 import { enterRestore, failRedeploy } from './redeploy-failure.ts';
 import { markFailing, markUnhealthy, replaceJobs } from './replace.ts';
@@ -14,9 +15,13 @@ import { startJob } from './start-job.ts';
 import { stopJob } from './stop-job.ts';
 import { verifyJob } from './verify-job.ts';
 
-export type Step = RedeployStep | SteadyStep | { readonly do: 'CLEAN_JOB'; readonly jobId: string };
+export type Step =
+  | RedeployStep
+  | SteadyStep
+  | { readonly do: 'CLEAN_JOB'; readonly jobId: string }
+  | { readonly do: 'LOOK' };
 
-export function performStep(hold: Hold, situation: Situation, step: Step): Promise<void> {
+export function performStep(hold: Hold, situation: Situation, step: Step): Promise<Outcome> {
   switch (step.do) {
     case 'BEGIN':
       return beginRedeploy(hold, openRedeploy(situation));
@@ -25,15 +30,15 @@ export function performStep(hold: Hold, situation: Situation, step: Step): Promi
     case 'OBTAIN_IMAGE':
       return obtainImage(hold, situation, openRedeploy(situation));
     case 'ENTER_START_NEW':
-      return enterStartNew(hold, situation, openRedeploy(situation), step.wanted);
+      return enterStartNew(hold, situation, step.wanted);
     case 'ENTER_VERIFY':
-      return enterVerify(hold, openRedeploy(situation));
+      return enterVerify(hold, situation);
     case 'FAIL':
       return failRedeploy(hold, situation, openRedeploy(situation), step.because);
     case 'ENTER_RESTORE':
       return enterRestore(hold, situation, openRedeploy(situation), step.wanted);
     case 'END':
-      return endRedeploy(hold, situation, openRedeploy(situation), step.state);
+      return endRedeploy(hold, situation, step.state);
     case 'START_JOB':
       return startJob(hold, situation, jobOf(situation, step.jobId));
     case 'STOP_JOB':
@@ -48,10 +53,12 @@ export function performStep(hold: Hold, situation: Situation, step: Step): Promi
       return markUnhealthy(hold, situation, jobOf(situation, step.jobId));
     case 'MARK_FAILING':
       return markFailing(hold, situation, step.deaths);
+    case 'LOOK':
+      return observe(hold, situation);
     case 'CLEAR_AWAY':
       return clearAway(hold, situation);
     case 'WAIT':
-      return Promise.resolve();
+      return Promise.resolve({});
   }
 }
 

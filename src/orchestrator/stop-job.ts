@@ -5,26 +5,30 @@ import { findEngineKind } from '../model/service-types/index.ts';
 import type { Change } from '../postgres/change.ts';
 import type { JobRow } from '../postgres/jobs.ts';
 import { ForeignObject } from '../runtime/runtime.ts';
-import { type Hold, nothing, perform, write } from './deps.ts';
-import { recordMove } from './record-job.ts';
+import { type Hold, nothing, type Outcome, perform, write } from './deps.ts';
+import { movedOnly, recordMove } from './record-job.ts';
 import type { Situation } from './situation.ts';
 
-export async function stopJob(hold: Hold, situation: Situation, job: JobRow, reason: string): Promise<void> {
+export async function stopJob(
+  hold: Hold,
+  situation: Situation,
+  job: JobRow,
+  reason: string,
+): Promise<Outcome> {
   const { service } = situation;
   const replacedBy = replacementOf(situation, job);
   const { label } = service;
   if (job.state === 'SCHEDULED')
     return perform(hold, 'STOP_JOB', nothing, async (change) => {
-      await recordMove(change, label, job, 'STOPPED', {
-        reason: `${reason} before it was started.`,
-        replacedBy,
-      });
+      const set = { reason: `${reason} before it was started.`, replacedBy };
+      return movedOnly(await recordMove(change, label, job, 'STOPPED', set));
     });
   if (job.state !== 'STOPPING') await write(hold, (change) => recordStopping(change, situation, job, reason));
   const grace = findEngineKind(service.runtime)?.stopGraceSeconds ?? stopGraceSeconds;
   const effect = () => stopContainer(hold, job, grace);
-  await perform(hold, 'STOP_JOB', effect, async (change, ended) => {
-    await recordMove(change, label, job, 'STOPPED', { exitCode: ended?.exitCode ?? null });
+  return perform(hold, 'STOP_JOB', effect, async (change, ended) => {
+    const set = { exitCode: ended?.exitCode ?? null };
+    return movedOnly(await recordMove(change, label, job, 'STOPPED', set));
   });
 }
 
@@ -34,9 +38,9 @@ export async function recordStopping(
   situation: Situation,
   job: JobRow,
   reason: string,
-): Promise<void> {
-  const replacedBy = replacementOf(situation, job);
-  await recordMove(change, situation.service.label, job, 'STOPPING', { reason: `${reason}.`, replacedBy });
+): Promise<JobRow | undefined> {
+  const set = { reason: `${reason}.`, replacedBy: replacementOf(situation, job) };
+  return recordMove(change, situation.service.label, job, 'STOPPING', set);
 }
 
 function replacementOf({ redeploy }: Situation, job: JobRow): string | null {
@@ -45,7 +49,8 @@ function replacementOf({ redeploy }: Situation, job: JobRow): string | null {
 
 async function stopContainer({ deps }: Hold, job: JobRow, grace: number) {
   try {
-    return await deps.runtime.stopContainer(containerName(job.id), deps.installation.id, grace);
+    const id = job.containerId ?? undefined;
+    return await deps.runtime.stopContainer(containerName(job.id), deps.installation.id, grace, id);
   } catch (error) {
     // A container of this name that isn't ours was never this job's.
     if (error instanceof ForeignObject) return undefined;

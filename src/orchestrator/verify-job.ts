@@ -4,9 +4,9 @@ import { type ProbeTarget, probe } from '../checks/probe.ts';
 import { webPort } from '../model/service-types/code.ts';
 import { findEngineKind } from '../model/service-types/index.ts';
 import { type JobRow, listJobsById, markHealth, noteCheck } from '../postgres/jobs.ts';
-import { type Hold, perform } from './deps.ts';
+import { type Hold, type Outcome, perform } from './deps.ts';
 import { lookAt, observeJob } from './observe.ts';
-import { tellJob } from './record-job.ts';
+import { movedOnly, tellJob } from './record-job.ts';
 import type { Situation } from './situation.ts';
 
 /** Most servers listen a few milliseconds after their start; the first looks come quickly. */
@@ -28,22 +28,24 @@ export async function verifyJob(
   { service, now }: Situation,
   job: JobRow,
   until: Date,
-): Promise<void> {
+): Promise<Outcome> {
   const patience = Math.min(until.getTime() - now.getTime(), noteEveryMs);
   const effect = () =>
     job.type === 'WORKER'
       ? settle(hold, job, now, patience)
       : watch(hold, job, targetOf(service.runtime), patience);
   let seenHealthy = false;
-  await perform(hold, 'VERIFY_JOB', effect, async (change, { healthy, attempts, output }) => {
+  const outcome = await perform(hold, 'VERIFY_JOB', effect, async (change, { healthy, attempts, output }) => {
     seenHealthy = healthy;
     await noteCheck(change.tx, job.id, attempts, output);
-    if (!healthy) return;
+    if (!healthy) return undefined;
     const marked = await markHealth(change.tx, job.id, 'HEALTHY', output);
     if (marked !== undefined) tellJob(change, service.label, marked);
+    return movedOnly(marked);
   });
   // What answers runs; else its container may have ended meanwhile.
   if (!seenHealthy) await observeJob(hold, service.label, job);
+  return outcome;
 }
 
 /**

@@ -1,6 +1,6 @@
 // Containers on Docker Engine after their start: looking at them, stopping, removing, waiting for their end. Whatever acts
-// looks first whose the container is, and then acts on its id: the name may have passed to another meanwhile. Starting is in
-// docker-start.ts.
+// looks first whose the container is, unless it was given its id, and then acts on its id: the name may have passed to
+// another meanwhile. Starting is in docker-start.ts.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import { type Engine, isStatus, pathOf } from './docker-call.ts';
@@ -25,17 +25,18 @@ export async function stopContainer(
   name: string,
   installation: string,
   graceSeconds: number,
+  knownId?: string,
 ): Promise<ContainerView | undefined> {
-  const found = await inspectContainer(engine, name, installation);
-  if (!found) return undefined;
+  const id = knownId ?? (await inspectContainer(engine, name, installation))?.id;
+  if (id === undefined) return undefined;
   await engine.askIfThere({
     operation: `stop container ${name}`,
     method: 'POST',
-    path: pathOf`/containers/${found.id}/stop`,
+    path: pathOf`/containers/${id}/stop`,
     query: { t: graceSeconds },
     deadlineMs: graceSeconds * 1000 + engine.deadlines.stopBeyondGrace,
   });
-  return lookAtId(engine, name, found.id);
+  return lookAtId(engine, name, id);
 }
 
 /** Removes it with the volumes that the engine made for it alone; one that still runs is killed. */

@@ -11,8 +11,9 @@ const subnetAttempts = 64;
 
 export async function ensureNetwork(engine: Engine, spec: NetworkSpec, range: SubnetRange): Promise<void> {
   const installation = spec.labels[labels.installation] ?? '';
-  if ((await findOurs(engine, spec.name, installation)).length === 0)
-    await createNetwork(engine, spec, range);
+  const there = await findOurs(engine, spec.name, installation);
+  if (there.length === 1) return;
+  if (there.length === 0) await createNetwork(engine, spec, range);
   const found = await findOurs(engine, spec.name, installation);
   if (found.length > 1) await keepOne(engine, found);
 }

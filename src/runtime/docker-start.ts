@@ -26,7 +26,7 @@ export async function startContainer(
 ): Promise<ContainerView> {
   await assertVolume(engine, spec);
   const created = await createContainer(engine, spec);
-  if (created.state !== 'CREATED') return created;
+  if ('state' in created && created.state !== 'CREATED') return created;
   beforeStart();
   const fault = await tryStart(engine, spec.name, created.id);
   const started = await lookAtId(engine, spec.name, created.id);
@@ -45,11 +45,14 @@ async function assertVolume(engine: Engine, spec: ContainerSpec): Promise<void> 
   assertOurs(spec.volume.name, volume.Labels, spec.labels[labels.installation] ?? '');
 }
 
-/** A name that is taken is ours from a lost acknowledgement when every label asked for is on it. */
-async function createContainer(engine: Engine, spec: ContainerSpec): Promise<ContainerView> {
+/** A name that is taken is ours from a lost acknowledgement when every label asked for is on it; else only the id is known. */
+async function createContainer(
+  engine: Engine,
+  spec: ContainerSpec,
+): Promise<ContainerView | { readonly id: string }> {
   const operation = `create container ${spec.name}`;
   try {
-    await engine.ask({
+    const { Id } = await engine.ask<{ Id: string }>({
       operation,
       method: 'POST',
       path: '/containers/create',
@@ -57,6 +60,7 @@ async function createContainer(engine: Engine, spec: ContainerSpec): Promise<Con
       body: bodyOf(spec),
       deadlineMs: engine.deadlines.change,
     });
+    return { id: Id };
   } catch (cause) {
     if (isImageMissing(cause)) {
       throw new ImageMissing(spec.imageId, `The engine no longer has the image ${spec.imageId}.`);

@@ -41,7 +41,7 @@ export function openDocker(options: DockerOptions): Runtime {
     removeVolume: (name, installation) => removeVolume(engine, name, installation),
     startContainer: (spec, beforeStart) => startContainer(engine, spec, beforeStart),
     inspectContainer: (name, installation) => inspectContainer(engine, name, installation),
-    stopContainer: (name, installation, grace) => stopContainer(engine, name, installation, grace),
+    stopContainer: (name, installation, grace, id) => stopContainer(engine, name, installation, grace, id),
     removeContainer: (name, installation) => removeContainer(engine, name, installation),
     waitContainer: (name, signal) => waitContainer(engine, name, signal),
     inventory: (installation) => takeInventory(engine, installation),

@@ -156,8 +156,14 @@ export interface Runtime {
   startContainer(spec: ContainerSpec, beforeStart?: () => void): Promise<ContainerView>;
   /** Undefined when there is none of this name; ForeignObject when the installation label differs. */
   inspectContainer(name: string, installation: string): Promise<ContainerView | undefined>;
-  /** TERM, the grace period, KILL; answers with the exited container, undefined when it doesn't exist. */
-  stopContainer(name: string, installation: string, graceSeconds: number): Promise<ContainerView | undefined>;
+  /** TERM, the grace period, KILL; answers with the exited container, undefined when it doesn't exist. With the `id` that
+   * its start has answered it is that one and no other, whatever bears the name by now. */
+  stopContainer(
+    name: string,
+    installation: string,
+    graceSeconds: number,
+    id?: string,
+  ): Promise<ContainerView | undefined>;
   removeContainer(name: string, installation: string): Promise<void>;
   /** Answers when the container has exited or the signal fires (then undefined). */
   waitContainer(name: string, signal: AbortSignal): Promise<void>;

@@ -1,5 +1,6 @@
 // How long a redeploy takes against the same containers replaced by plain dockerode calls, all in parallel: stop, then
-// create, start and connect until each answers, the old ones removed beside it. Rounds of both alternate in one run.
+// create, start and connect until each answers. Rounds of both alternate in one run. Neither's removing of the stopped
+// ones is in its time, and each round waits until the other's is done.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { probe } from '../../src/checks/probe.ts';
 import { deleteEnvironment } from '../../src/control/environments.ts';
@@ -19,9 +20,9 @@ export async function benchRedeploy(world: BenchWorld, say: (line: string) => vo
     const theirs: number[] = [];
     for (let round = 0; round < rounds; round++) {
       ours.push(await timed(() => redeploy(world, serviceId)));
-      await sleep(300);
+      await cleared(world, serviceId, jobs);
       theirs.push(await timed(() => plain.replace()));
-      await sleep(300);
+      await plain.clear();
     }
     await plain.close();
     await deleteEnvironment(world.berth.control, world.caller, { environmentId, confirm: namespace });
@@ -47,6 +48,13 @@ async function redeploy({ berth: { control }, caller }: BenchWorld, serviceId: s
     const { state } = item.item.data as { state: string };
     if (state !== 'SUCCEEDED') throw new Error(item.item.message);
   }
+}
+
+/** The old containers are gone, and what else was left to do has had its time. */
+async function cleared({ docker }: BenchWorld, serviceId: string, jobs: number): Promise<void> {
+  const filters = { label: [`berth.service=${serviceId}`] };
+  while ((await docker.listContainers({ all: true, filters })).length > jobs) await sleep(50);
+  await sleep(300);
 }
 
 async function deleted({ berth: { control }, caller }: BenchWorld, environmentId: string): Promise<void> {
@@ -88,16 +96,20 @@ async function openPlain({ docker, imageId }: BenchWorld, jobs: number) {
     while (!(await probe(address, { port: 8080, handshake: undefined }, 1_000)).healthy) await sleep(25);
     return name;
   }
+  let gone: string[] = [];
   async function replace(): Promise<void> {
-    const gone = old;
+    gone = old;
     await Promise.all(gone.map((name) => docker.getContainer(name).stop({ t: 30 })));
-    const removing = Promise.all(gone.map((name) => docker.getContainer(name).remove()));
     old = await Promise.all(Array.from({ length: jobs }, startOne));
-    await removing;
+  }
+  async function clear(): Promise<void> {
+    await Promise.all(gone.map((name) => docker.getContainer(name).remove()));
+    await sleep(300);
   }
   await replace();
   return {
     replace,
+    clear,
     close: async () => {
       await Promise.all(old.map((name) => docker.getContainer(name).remove({ force: true })));
       await network.remove();
