@@ -115,7 +115,9 @@ function shown(value: HealthCheck[keyof HealthCheck]): string {
 }
 
 function siteText({ serviceId, certificateId, limits, corsOrigins }: SiteSpec): string {
-  const numbers = Object.entries(limits).map(([name, value]) => `${name} ${value}`);
+  const numbers = Object.entries(limits)
+    .sort()
+    .map(([name, value]) => `${name} ${value}`);
   const cors = corsOrigins.length === 0 ? [] : [`CORS ${corsOrigins.join(' ')}`];
   return [`service ${serviceId}`, `certificate ${certificateId ?? 'none'}`, ...numbers, ...cors].join(', ');
 }
