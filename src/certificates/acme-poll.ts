@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AcmeFailed } from './acme-failure.ts';
 
-const firstPauseMilliseconds = 200;
+const firstPauseMilliseconds = 500;
 const longestPauseMilliseconds = 5000;
 
 /** `look` answers undefined while there is nothing yet; so does this when the time is over. */

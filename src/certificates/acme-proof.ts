@@ -21,7 +21,7 @@ interface Proof {
 }
 
 /** Some authorities leave a host open after a look in vain and want to be told again; after so many it has failed. */
-const mostAsked = 3;
+const mostAsked = 4;
 
 export async function proveHosts(
   client: Client,
