@@ -36,8 +36,8 @@ export function checkName(value: string, path: Path): string {
 
 export function checkNote(value: string | null | undefined, path: Path): string | null {
   if (value === null || value === undefined) return null;
-  if (value.length > 1000 || value.includes('\0'))
-    throw new InvalidInput(path, 'must be at most 1,000 characters without NUL.');
+  if (value.length > 1000 || value.includes('\0') || !value.isWellFormed())
+    throw new InvalidInput(path, 'must be at most 1,000 characters of well-formed Unicode without NUL.');
   return value;
 }
 
