@@ -52,7 +52,7 @@ test.each<[string, Check, string[], string[]]>([
     ['a', ' a ', 'Ä 😀', 'a'.repeat(80)],
     ['', ' ', '\t', 'a\0b', 'a\nb', 'a\x7f', '\ud800', 'a'.repeat(81)],
   ],
-  ['notes', rules.checkNote, ['', 'a\nb', 'a'.repeat(1_000)], ['a\0', 'a'.repeat(1_001)]],
+  ['notes', rules.checkNote, ['', 'a\nb', 'a'.repeat(1_000)], ['a\0', 'a\ud800', 'a'.repeat(1_001)]],
   [
     'idempotency keys',
     rules.checkIdempotencyKey,
