@@ -3,13 +3,22 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import Docker from 'dockerode';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openDocker } from '../src/runtime/docker.ts';
+import { labels } from '../src/runtime/runtime.ts';
+import { busyboxChanges, busyboxTar } from './support/busybox.ts';
+import { newInstallation } from './support/engine.ts';
 import { ask, type ServerProcess, startServer, until } from './support/server.ts';
 import { newSource, type Source } from './support/source.ts';
 import { readEvents } from './support/sse.ts';
 
 const patience = 90_000;
 const good = `require('node:http').createServer((_, response) => response.end('good')).listen(process.env.PORT);`;
+
+/** Under a public name, as one loaded on the engine, with an instruction of its own for every build on top of it. */
+const base = newInstallation();
+const baseWithTriggers = `julia:${base.id}`;
 
 let data: string;
 let server: ServerProcess;
@@ -33,6 +42,11 @@ beforeAll(async () => {
   environmentId = made.createEnvironment.environment.id;
   remote = `${server.url.replace('http://', `http://berth:${server.token}@`)}/git/pushes/web.git`;
   source = await newSource();
+  const runtime = openDocker({ host: undefined, subnetRange: '10.211.0.0/16' });
+  const trigger = 'ONBUILD RUN echo the trigger ran';
+  const changes = [...busyboxChanges, trigger, `LABEL ${labels.installation}=${base.id}`];
+  await runtime.importImage(baseWithTriggers, await busyboxTar(), changes);
+  runtime.close();
 }, patience);
 
 afterAll(async () => {
@@ -48,6 +62,7 @@ afterAll(async () => {
   );
   await server.stop();
   await source.remove();
+  await base.removeAll();
   await rm(data, { recursive: true, force: true });
 }, patience);
 
@@ -80,6 +95,19 @@ async function look(): Promise<Seen> {
   return seen.service;
 }
 
+/** What the engine has of the service. */
+async function leftOver() {
+  const { id } = (
+    await ask<{ service: { id: string } }>(server, '{ service(namespace: "pushes", label: "web") { id } }')
+  ).service;
+  const localId = Buffer.from(id, 'base64url').toString().split(':')[1];
+  const filters = { label: [`${labels.service}=${localId}`] };
+  const engine = new Docker();
+  const images = await engine.listImages({ filters });
+  const containers = await engine.listContainers({ all: true, filters });
+  return { images: images.map(({ RepoTags }) => RepoTags), containers: containers.map(({ Names }) => Names) };
+}
+
 async function served(): Promise<string> {
   const [job] = (await look()).running.nodes;
   return (await fetch(`http://${job?.address}:8080`)).text();
@@ -91,7 +119,12 @@ test.each([
   [
     'a base image that does not exist',
     { Dockerfile: 'FROM nobody-has-this:1\nCMD ["x"]\n' },
-    /nobody-has-this/,
+    /The image nobody-has-this:1 can only come from its registry.*there is no local recipe for it\. Use an official image/s,
+  ],
+  [
+    'a base image that brings instructions of its own',
+    { Dockerfile: `FROM ${baseWithTriggers}\nCMD ["x"]\n` },
+    /brings instructions of its own into every build \(ONBUILD\)\. Choose a base without them\./,
   ],
   [
     'a step that fails',
@@ -112,6 +145,8 @@ test.each([
     expect(seen.builds.nodes[0]?.reason).toMatch(said);
     expect(seen.redeploys.nodes).toEqual([]);
     expect(seen).toMatchObject({ status: 'NOT_DEPLOYED', release: null });
+    expect(pushed.said).not.toContain('the trigger ran');
+    expect(await leftOver()).toEqual({ images: [], containers: [] });
   },
   patience,
 );
