@@ -3,6 +3,7 @@
 // nothing but the version.
 import http from 'node:http';
 import https from 'node:https';
+import { inspect } from 'node:util';
 import Docker from 'dockerode';
 
 export interface DockerClients {
@@ -36,9 +37,11 @@ export function openDockerHost(host: string | undefined): DockerHost {
   const connection = parseHost(host ?? 'unix:///var/run/docker.sock');
   // No connection is kept: after a restart of the engine a kept one answers with a reset, and a local one costs nothing.
   const newAgent = () =>
-    connection.protocol === 'https'
-      ? new https.Agent({ keepAlive: false })
-      : new http.Agent({ keepAlive: false });
+    brieflyShown(
+      connection.protocol === 'https'
+        ? new https.Agent({ keepAlive: false })
+        : new http.Agent({ keepAlive: false }),
+    );
   const callAgent = newAgent();
   const streamAgent = newAgent();
   const open = (agent: http.Agent, version?: string) => {
@@ -57,6 +60,14 @@ export function openDockerHost(host: string | undefined): DockerHost {
       streamAgent.destroy();
     },
   };
+}
+
+/**
+ * The library makes a text of every request's options for its own debugging, also when nobody reads it: of an agent that
+ * would be all its sockets with their buffers, tens of milliseconds for each request while others are under way.
+ */
+function brieflyShown<Agent extends http.Agent>(agent: Agent): Agent {
+  return Object.defineProperty(agent, inspect.custom, { value: () => '[agent]' });
 }
 
 interface Connection {
