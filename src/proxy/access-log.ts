@@ -16,10 +16,12 @@ export const keptForLog: readonly string[] = [
   'http-request set-var(txn.log_agent) req.fhdr(user-agent),bytes(0,256)',
 ];
 
-/** Times in milliseconds; -1 for what wasn't reached. `at` is when the request had been answered. */
+/**
+ * Times in milliseconds; -1 for what wasn't reached. `at` is when the request had been answered. Also for what never came to
+ * a request, a failed handshake of TLS for instance, with its cause.
+ */
 export const requestLog = line({
   at: '%[date(0,ms)]',
-  kind: '"REQUEST"',
   client: '"%ci"',
   scheme: '"%[var(txn.scheme)]"',
   version: '"%HV"',
@@ -38,14 +40,5 @@ export const requestLog = line({
   totalMs: '%Ta',
   retries: '"%rc"',
   end: '"%tsc"',
-});
-
-/** A connection that ended before there was a request, by the failed handshake of TLS for instance. */
-export const connectionLog = line({
-  at: '%[date(0,ms)]',
-  kind: '"CONNECTION"',
-  client: '"%ci"',
-  port: '%fp',
   cause: text('fc_err_str'),
-  tls: text('ssl_fc_err_str'),
 });

@@ -33,7 +33,7 @@ function serverLines(server: RotationServer): string[] {
 }
 
 function siteRules(site: SiteSpec, publicSecurePort: number): string[] {
-  const { connectSeconds, readSeconds, bodyBytes } = site.limits;
+  const { connectSeconds, sendSeconds, readSeconds, bodyBytes } = site.limits;
   return [
     `timeout connect ${seconds(connectSeconds)}`,
     `timeout queue ${seconds(connectSeconds)}`,
@@ -42,7 +42,10 @@ function siteRules(site: SiteSpec, publicSecurePort: number): string[] {
     ...maintenanceRules(site.serviceId),
     ...(site.corsOrigins.length === 0 ? [] : originRules(site.id)),
     `http-request return status 413 default-errorfiles if { req.body_size gt ${whole(bodyBytes, 0, Number.MAX_SAFE_INTEGER)} }`,
-    `filter lua.body-limit ${bodyBytes}`,
+    `filter lua.request-body ${bodyBytes}`,
+    'http-after-response set-status 413 if { var(txn.too_large) -m bool }',
+    // While a body is on its way this timeout counts, and not the client's, so it may not be shorter than either limit.
+    `http-request set-timeout server ${seconds(Math.max(sendSeconds, readSeconds))} if { req.body_size gt 0 } or { req.fhdr(transfer-encoding) -m found }`,
     // A stream of events may be quiet for as long as a web socket may.
     'http-request set-timeout server 1h if { req.fhdr(accept) -m sub text/event-stream }',
   ];

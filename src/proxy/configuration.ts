@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import type { ProxyRotation } from '../model/rotation.ts';
 import type { ProxySpec } from '../model/sites.ts';
-import { connectionLog, keptForLog, requestLog } from './access-log.ts';
+import { keptForLog, requestLog } from './access-log.ts';
 import { backendsFile } from './backends.ts';
 import { certificatePath, errorPage, type ProxyFile, paths, ports } from './layout.ts';
 import { certificateList, rotationMapFiles, siteMapFiles } from './maps.ts';
@@ -42,7 +42,7 @@ export function proxyFiles(input: ProxyInput): ProxyFile[] {
     ...certificateFiles(input),
     ...controlFiles(input.control),
     ...pageFiles(),
-    { path: paths.bodyLimit, content: bodyLimit, mode: 0o644 },
+    { path: paths.requestBody, content: requestBody, mode: 0o644 },
   ];
 }
 
@@ -75,11 +75,11 @@ function certificateFiles({ spec, pems }: ProxyInput): ProxyFile[] {
   });
 }
 
-const bodyLimit = readFileSync(new URL('./body-limit.lua', import.meta.url), 'utf8');
+const requestBody = readFileSync(new URL('./request-body.lua', import.meta.url), 'utf8');
 
 function configurationFile(input: ProxyInput): ProxyFile {
   const sections = [
-    [...globalSection(input), `lua-load-per-thread ${paths.bodyLimit}`],
+    [...globalSection(input), `lua-load-per-thread ${paths.requestBody}`],
     controlSection({ bind: `:${ports.control}`, from: input.gateway }),
     pagesSection,
     defaultsSection,
@@ -122,18 +122,21 @@ const defaultsSection = [
 ];
 
 function frontendSection({ spec, gateway, connections }: ProxyInput): string[] {
+  const secured = spec.sites.some((site) => site.certificateId !== null);
   const secure = `ssl crt-list ${paths.certificateList} strict-sni alpn h2,http/1.1`;
   return [
     'frontend web',
     'log global',
     `log-format ${requestLog}`,
-    `error-log-format ${connectionLog}`,
+    `error-log-format ${requestLog}`,
     `maxconn ${whole(connections, 10, 1_000_000)}`,
     `timeout client ${longestSend(spec)}s`,
     `bind :${ports.plain}`,
-    `bind :${ports.secure} ${secure}`,
     `bind :${ports.plainFromEdge} accept-proxy`,
-    `bind :${ports.secureFromEdge} accept-proxy ${secure}`,
+    // Without any certificate there is nothing to shake hands with.
+    ...(secured
+      ? [`bind :${ports.secure} ${secure}`, `bind :${ports.secureFromEdge} accept-proxy ${secure}`]
+      : []),
     `tcp-request connection reject if { dst_port ${ports.plainFromEdge} ${ports.secureFromEdge} } !{ src ${address(gateway)} }`,
     'http-request set-var(txn.scheme) str(http)',
     'http-request set-var(txn.scheme) str(https) if { ssl_fc }',
@@ -147,7 +150,7 @@ function frontendSection({ spec, gateway, connections }: ProxyInput): string[] {
   ];
 }
 
-/** HAProxy knows this limit for a whole listener only, so that of the most patient site holds for all of the proxy. */
+/** How long a visitor may be silent on its connection: HAProxy has one such limit for a listener and all its sites. */
 function longestSend({ sites }: ProxySpec): string {
   return whole(Math.max(1, ...sites.map((site) => site.limits.sendSeconds)), 1, 86_400);
 }

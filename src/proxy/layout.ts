@@ -16,7 +16,7 @@ export const folder = '/var/lib/berth';
 export const paths = {
   configuration: `${folder}/haproxy.cfg`,
   backends: `${folder}/backends.cfg`,
-  bodyLimit: `${folder}/body-limit.lua`,
+  requestBody: `${folder}/request-body.lua`,
   certificateList: `${folder}/certificates.list`,
   hosts: `${folder}/hosts.map`,
   wildcards: `${folder}/wildcards.map`,

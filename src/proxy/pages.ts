@@ -12,8 +12,8 @@ interface Page {
 const pages: Readonly<Record<number, Page>> = {
   400: {
     reason: 'Bad Request',
-    title: 'This request can’t be read',
-    text: 'It breaks the rules of HTTP, or its headers are too long.',
+    title: 'This request can’t be accepted',
+    text: 'It breaks the rules of HTTP, or it is too large.',
   },
   403: { reason: 'Forbidden', title: 'Not allowed', text: 'This request is not allowed here.' },
   404: {

@@ -52,8 +52,8 @@ export interface RuntimeApiOptions {
 }
 
 const usualDeadlineMs = 2000;
-/** HAProxy reads a batch into one buffer of 16 KiB. */
 const longestBatch = 8 * 1024;
+/** HAProxy reads it into one buffer of 16 KiB. */
 const longestPayload = 15 * 1024;
 
 type Say = (lines: readonly string[]) => Promise<readonly string[]>;
@@ -67,7 +67,7 @@ export function openRuntimeApi(control: ControlAddress, options: RuntimeApiOptio
   });
   const target = { ...control, secureContext, deadlineMs: options.deadlineMs ?? usualDeadlineMs };
   const say: Say = async (lines) => {
-    const text = await faultOf(lines, () => converse(target, `${lines.join('; ')}\n`));
+    const text = await faultOf(lines, () => converse(target, ['prompt', ...lines, 'quit', ''].join('\n')));
     return splitAnswers(lines, text);
   };
   const show: RuntimeApi['show'] = (prefix, maps) => showAll(say, prefix, maps);
@@ -167,7 +167,8 @@ async function setCertificate(say: Say, certificateId: string, text: string): Pr
   }
   const set = `set ssl cert ${path}`;
   const [created = ''] = await say([`${set} <<\n${payload}`]);
-  if (!/^Transaction (created|updated) for certificate /.test(created)) throw unexpected(set, created);
+  // Each line of a payload is prompted for with a plus.
+  if (!/^(\+ )*Transaction (created|updated) for certificate /.test(created)) throw unexpected(set, created);
   const commit = `commit ssl cert ${path}`;
   const [committed = ''] = await say([commit]);
   if (!/Success!$/.test(committed)) {
@@ -176,24 +177,17 @@ async function setCertificate(say: Say, certificateId: string, text: string): Pr
   }
 }
 
-/** Each answer ends with an empty line; an answer of nothing is that line alone. */
+/** With its prompt on, HAProxy ends each answer with it; without, some answers' ends can't be told. */
 function splitAnswers(lines: readonly string[], text: string): string[] {
-  const answers: string[] = [];
-  let answer: string[] = [];
-  for (const line of text.split('\n').slice(0, -1)) {
-    if (line !== '') answer.push(line);
-    else {
-      answers.push(answer.join('\n'));
-      answer = [];
-    }
-  }
-  if (answers.length !== lines.length || answer.length > 0) {
+  const [first, ...answers] = text.split('\n> ');
+  const last = answers.pop();
+  if (first !== '' || last !== '' || answers.length !== lines.length) {
     throw new ProxyFault(
       operationOf(lines),
       `${answers.length} answers came to ${lines.length} commands: ${text.slice(0, 300)}`,
     );
   }
-  return answers;
+  return answers.map((answer) => answer.trimEnd());
 }
 
 async function faultOf<T>(lines: readonly string[], work: () => Promise<T>): Promise<T> {

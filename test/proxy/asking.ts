@@ -52,8 +52,13 @@ export function ask(address: string, host: string, question: Question = {}): Pro
   });
 }
 
-/** Sends these one after the other, 30 ms apart, and answers with all that came until the other side closed or was silent. */
-export function inBits(address: string, port: number, bits: readonly string[]): Promise<string> {
+/** Sends these one after the other, with pauses, and answers with all that came until the other side closed or was silent. */
+export function inBits(
+  address: string,
+  port: number,
+  bits: readonly string[],
+  pauseMs = 30,
+): Promise<string> {
   return new Promise((resolve) => {
     const socket = connect({ host: address, port, noDelay: true });
     let heard = '';
@@ -62,8 +67,8 @@ export function inBits(address: string, port: number, bits: readonly string[]): 
       const bit = bits[at++];
       if (bit === undefined || socket.destroyed) clearInterval(sending);
       else socket.write(bit);
-    }, 30);
-    socket.setTimeout(1500, () => socket.destroy());
+    }, pauseMs);
+    socket.setTimeout(1500 + pauseMs, () => socket.destroy());
     socket.on('data', (chunk) => {
       heard += chunk.toString('latin1');
     });
