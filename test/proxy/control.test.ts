@@ -1,4 +1,5 @@
 // Who gets to the control port of a proxy: the control plane with its key, and nobody else, from wherever it comes.
+import { type AddressInfo, createServer } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import Docker from 'dockerode';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -8,6 +9,7 @@ import { ports } from '../../src/proxy/layout.ts';
 import { openRuntimeApi, ProxyFault } from '../../src/proxy/runtime-api.ts';
 import { raw } from './asking.ts';
 import {
+  certificatePem,
   issued,
   openProxyBench,
   type ProxyBench,
@@ -22,8 +24,9 @@ let proxy: RunningProxy;
 
 beforeAll(async () => {
   bench = await openProxyBench();
-  const spec = { sites: [site('s1', 'app.example', 'app')], certificates: [] };
-  proxy = await bench.start(proxyFiles(bench.input(spec, rotation({}))));
+  const spec = { sites: [site('s1', 'app.example', 'app', { certificateId: 'c1' })], certificates: [] };
+  const pems = new Map([['c1', await certificatePem('app.example')]]);
+  proxy = await bench.start(proxyFiles(bench.input(spec, rotation({}), pems)));
 }, 120_000);
 afterAll(() => bench?.close());
 
@@ -57,28 +60,46 @@ test('the key of the installation’s own authority for clients opens it; none, 
   expect(await raw(proxy.address, ports.control, 'show servers state\n')).not.toContain('be_id');
 });
 
+/** The first bytes that a TLS client sends. */
+function greeting(): Promise<Buffer> {
+  return new Promise((resolve) => {
+    const server = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.once('data', (bytes) => {
+        resolve(bytes);
+        socket.destroy();
+        server.close();
+      });
+    }).listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo;
+      connectTls({ host: '127.0.0.1', port, servername: 'app.example' }).on('error', () => {});
+    });
+  });
+}
+
 test('a container of the same network is turned away before the handshake, and so it is at the edge’s ports', async () => {
   const facts = await proxy.container.inspect();
   const engine = new Docker();
-  const probe = async (port: number): Promise<string> => {
+  const answered = async (port: number, bytes: Buffer): Promise<number> => {
+    const words = `echo ${bytes.toString('base64')} | base64 -d | nc -w 3 ${proxy.address} ${port} | wc -c`;
     const container = await engine.createContainer({
       Image: facts.Image,
       Labels: facts.Config.Labels,
-      Entrypoint: [
-        '/bin/sh',
-        '-c',
-        `printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 3 ${proxy.address} ${port} | head -c 100; echo "end"`,
-      ],
+      Entrypoint: ['/bin/sh', '-c', words],
       HostConfig: { NetworkMode: bench.network },
     });
     await container.start();
     await container.wait();
-    return (await container.logs({ stdout: true, stderr: true })).toString('latin1').replace(/[^ -~]/g, '');
+    return Number((await container.logs({ stdout: true })).toString('latin1').replace(/\D/g, ''));
   };
-  expect(await probe(ports.plain)).toContain('HTTP/1.1 404');
-  for (const port of [ports.control, ports.plainFromEdge, ports.secureFromEdge]) {
-    expect(await probe(port)).not.toMatch(/HTTP/);
-  }
+  const hello = await greeting();
+  const way = Buffer.from('PROXY TCP4 192.0.2.1 192.0.2.2 1000 80\r\n');
+  const get = Buffer.from('GET / HTTP/1.0\r\n\r\n');
+  expect(await answered(ports.plain, get)).toBeGreaterThan(0);
+  expect(await answered(ports.secure, hello)).toBeGreaterThan(0);
+  expect(await answered(ports.control, hello)).toBe(0);
+  expect(await answered(ports.plainFromEdge, Buffer.concat([way, get]))).toBe(0);
+  expect(await answered(ports.secureFromEdge, Buffer.concat([way, hello]))).toBe(0);
 });
 
 const apiWith = async (change: Partial<Parameters<typeof openRuntimeApi>[0]>, deadlineMs = 2000) => {

@@ -84,7 +84,7 @@ test('80 switches of two jobs under 200 requests a second: no request fails', {
   let old = [await newJob(), await newJob()];
   let names = ['job-0-a', 'job-0-b'];
   await rotate(rotation({ app: old.map((job, at) => serverOf(job, names[at] ?? '', 'READY')) }));
-  const visitors = visit(16);
+  const visitors = visit(24);
   const began = performance.now();
   for (let round = 1; round <= 80; round++) {
     const fresh = [await newJob(), await newJob()];
