@@ -9,7 +9,8 @@ export interface CrashChild {
   /** Everything it has said so far. */
   readonly lines: readonly string[];
   arm(point: Point, count?: number, signal?: NodeJS.Signals): Promise<void>;
-  waitFor(line: string, boundMs?: number): Promise<void>;
+  /** `after`: so many of its lines don't count, because they were said before. */
+  waitFor(line: string, boundMs?: number, after?: number): Promise<void>;
   /** Answers when it has died. */
   readonly dead: Promise<void>;
   kill(signal: NodeJS.Signals): void;
@@ -18,8 +19,10 @@ export interface CrashChild {
 
 const main = new URL('crash-main.ts', import.meta.url).pathname;
 
-export async function startChild(options: CrashOptions): Promise<CrashChild> {
-  const child = spawn(process.execPath, [main], {
+/** `within`: words that run the program after them somewhere else, without staying between it and us. */
+export async function startChild(options: CrashOptions, within: readonly string[] = []): Promise<CrashChild> {
+  const [program = '', ...args] = [...within, process.execPath, main];
+  const child = spawn(program, args, {
     env: { ...process.env, CRASH_OPTIONS: JSON.stringify(options) },
     stdio: ['pipe', 'pipe', 'inherit'],
   });
@@ -38,7 +41,7 @@ export async function startChild(options: CrashOptions): Promise<CrashChild> {
   const dead = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   void dead.then(wake);
 
-  function waitFor(line: string, boundMs = 30_000): Promise<void> {
+  function waitFor(line: string, boundMs = 30_000, after = 0): Promise<void> {
     return new Promise((resolve, reject) => {
       const late = () => settle(new Error(`The child has not said "${line}" but: ${lines.join(', ')}`));
       const timer = setTimeout(late, boundMs);
@@ -49,7 +52,7 @@ export async function startChild(options: CrashOptions): Promise<CrashChild> {
         else reject(error);
       }
       function look(): void {
-        if (lines.includes(line)) settle();
+        if (lines.includes(line, after)) settle();
         else if (child.exitCode !== null || child.signalCode !== null) late();
       }
       listeners.add(look);
@@ -63,8 +66,9 @@ export async function startChild(options: CrashOptions): Promise<CrashChild> {
     dead,
     waitFor,
     arm: async (point, count = 1, signal = 'SIGKILL') => {
+      const before = lines.length;
       stdin.write(`arm ${point} ${count} ${signal}\n`);
-      await waitFor('armed');
+      await waitFor('armed', undefined, before);
     },
     kill: (signal) => void child.kill(signal),
     end: () => endChild(child, dead),

@@ -1,4 +1,4 @@
-// An installation of one's own on the shared Docker Engine: its random id goes into the label of every object a test makes,
+// An installation of one's own on a Docker Engine that others share: its random id goes into the label of every object a test makes,
 // and at the end exactly the objects with that label are removed. Knows the engine directly, because a test's broom must
 // not depend on what is being tested.
 import { randomBytes } from 'node:crypto';
@@ -20,9 +20,10 @@ export interface Remains {
   readonly images: readonly string[];
 }
 
-export function newInstallation(): TestInstallation {
+/** `host`: the Unix socket of another engine, as a value of DOCKER_HOST. */
+export function newInstallation(host?: string): TestInstallation {
   const id = `test-${randomBytes(6).toString('hex')}`;
-  const engine = new Docker();
+  const engine = new Docker(host === undefined ? {} : { socketPath: host.replace('unix://', '') });
   return {
     id,
     remains: () => remains(engine, id),

@@ -4,6 +4,7 @@ import { chmodSync, existsSync, globSync, mkdtempSync, readFileSync, rmSync, wri
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stopEngine } from '../../src/setup/engine.ts';
+import { clearPrivateEngine } from './private-engine-remains.ts';
 
 export function newScratch(): string {
   const scratch = mkdtempSync(join(tmpdir(), 'berth-test-'));
@@ -19,6 +20,7 @@ export function rememberEngine(scratch: string, pid: number): void {
 export async function clearScratch(scratch: string): Promise<void> {
   const engine = join(scratch, 'engine.pid');
   if (existsSync(engine)) await stopEngine(Number(readFileSync(engine, 'utf8')));
+  for (const directory of globSync(join(scratch, 'engine-*/'))) await clearPrivateEngine(directory);
   for (const file of globSync(join(scratch, '**/data/postmaster.pid'))) {
     const pid = Number(readFileSync(file, 'utf8').split('\n')[0]);
     const command = existsSync(`/proc/${pid}/cmdline`) ? readFileSync(`/proc/${pid}/cmdline`, 'utf8') : '';

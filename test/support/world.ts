@@ -43,16 +43,18 @@ export interface World {
 export type WorldOptions = Omit<PlaneOptions, 'url' | 'dataDirectory'> & {
   /** Without: nothing is carried out until somebody else does. */
   readonly orchestrate?: boolean;
+  /** As a value of DOCKER_HOST: another engine than the one that all tests share, for the world and all in it. */
+  readonly engineHost?: string;
 };
 
 export async function openWorld(url: string, options: WorldOptions = {}): Promise<World> {
-  const { orchestrate = true, ...rest } = options;
-  const engine = newInstallation();
+  const { orchestrate = true, engineHost, ...rest } = options;
+  const engine = newInstallation(engineHost);
   const dataDirectory = await mkdtemp(join(tmpdir(), 'berth-world-'));
   await nameInstallation(url, engine.id);
-  const runtime = openDocker({ host: undefined, subnetRange: '10.211.0.0/16' });
+  const runtime = openDocker({ host: engineHost, subnetRange: '10.211.0.0/16' });
   const imageId = await importImage(runtime, engine.id);
-  const planeOptions = { ...rest, url, dataDirectory };
+  const planeOptions = { dockerHost: engineHost, ...rest, url, dataDirectory };
   const plane: Plane = await (orchestrate ? openPlane(planeOptions) : openControl(planeOptions));
   const { control } = plane;
   let stopped: Promise<void> | undefined;
