@@ -1,7 +1,7 @@
 // Rows of environments.
 import { and, eq, inArray, isNotNull, isNull, notExists, sql } from 'drizzle-orm';
 import type { Reader, Transaction } from './open.ts';
-import { type PageRequest, pagesByParent } from './pages.ts';
+import { among, type PageRequest, pagesByParent } from './pages.ts';
 import { environments } from './tables/environments.ts';
 import { services } from './tables/services.ts';
 
@@ -52,14 +52,17 @@ export async function pageEnvironments(
   onlyId: string | null,
   request: PageRequest,
 ): Promise<EnvironmentRow[]> {
-  const where = and(
-    isNull(environments.deletedAt),
-    onlyId === null ? undefined : eq(environments.id, onlyId),
-  );
-  const page = { table: environments, key: environments.id, parent: environments.organizationId, where };
-  const found = await pagesByParent(reader, [organizationId], page, request);
+  const ids = onlyId === null ? null : [onlyId];
+  const found = await pagesByParent(reader, [organizationId], livingPages, request, { ids });
   return found.get(organizationId) ?? [];
 }
+
+const livingPages = {
+  table: environments,
+  key: environments.id,
+  parent: environments.organizationId,
+  where: and(isNull(environments.deletedAt), among(environments.id, 'ids')),
+};
 
 export async function updateEnvironment(
   tx: Transaction,

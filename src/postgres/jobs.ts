@@ -4,7 +4,7 @@ import { and, asc, eq, getTableColumns, inArray, isNotNull, not, or, type SQL, s
 import type { HealthCheck } from '../model/health-check.ts';
 import { endedStates, type JobState, type JobType, statesBefore } from '../model/jobs.ts';
 import type { Reader, Transaction } from './open.ts';
-import { type PageRequest, pagesByParent } from './pages.ts';
+import { among, type PageRequest, pagesByParent } from './pages.ts';
 import { jobs } from './tables/jobs.ts';
 import { redeploys } from './tables/redeploys.ts';
 import { services } from './tables/services.ts';
@@ -136,17 +136,18 @@ export function pageJobs(
   filter: { readonly types?: readonly JobType[] | null; readonly states?: readonly JobState[] | null },
   request: PageRequest,
 ): Promise<Map<string, ShownJob[]>> {
-  const where = and(
-    filter.types ? inArray(jobs.type, [...filter.types]) : undefined,
-    filter.states ? inArray(jobs.state, [...filter.states]) : undefined,
-  );
-  return pagesByParent(
-    reader,
-    serviceIds,
-    { table: jobs, key: jobs.listKey, parent: jobs.serviceId, where, newestFirst: true, without: unshown },
-    request,
-  );
+  const { types = null, states = null } = filter;
+  return pagesByParent(reader, serviceIds, shownPages, request, { types, states });
 }
+
+const shownPages = {
+  table: jobs,
+  key: jobs.listKey,
+  parent: jobs.serviceId,
+  where: and(among(jobs.type, 'types'), among(jobs.state, 'states')),
+  newestFirst: true,
+  without: unshown,
+};
 
 /** Jobs that took part in redeploys: started by, restored by or replaced by one. */
 export async function listJobsOfRedeploys(

@@ -87,14 +87,14 @@ export function pageRedeploys(
   ids: readonly string[],
   request: PageRequest,
 ): Promise<Map<string, RedeployRow[]>> {
-  const parent = of === 'service' ? redeploys.serviceId : redeploys.environmentId;
-  return pagesByParent(
-    reader,
-    ids,
-    { table: redeploys, key: redeploys.id, parent, newestFirst: true },
-    request,
-  );
+  return pagesByParent(reader, ids, redeployPages[of], request);
 }
+
+const newestRedeploys = { table: redeploys, key: redeploys.id, newestFirst: true };
+const redeployPages = {
+  service: { ...newestRedeploys, parent: redeploys.serviceId },
+  environment: { ...newestRedeploys, parent: redeploys.environmentId },
+};
 
 export async function insertRelease(tx: Transaction, row: typeof releases.$inferInsert): Promise<ReleaseRow> {
   const [made] = await tx.insert(releases).values(row).returning();
@@ -114,9 +114,10 @@ export function pageReleases(
   serviceIds: readonly string[],
   request: PageRequest,
 ): Promise<Map<string, ReleaseRow[]>> {
-  const page = { table: releases, key: releases.id, parent: releases.serviceId, newestFirst: true };
-  return pagesByParent(reader, serviceIds, page, request);
+  return pagesByParent(reader, serviceIds, releasePages, request);
 }
+
+const releasePages = { table: releases, key: releases.id, parent: releases.serviceId, newestFirst: true };
 
 /** Releases beyond the newest `keep`, oldest last. */
 export async function listReleasesBeyond(

@@ -1,7 +1,7 @@
 // Rows of services, their worker counts and volumes.
 import { and, asc, eq, inArray, isNull, type SQL, sql } from 'drizzle-orm';
 import type { Reader, Transaction } from './open.ts';
-import { type PageRequest, pagesByParent } from './pages.ts';
+import { among, type PageRequest, pagesByParent } from './pages.ts';
 import { dueNow } from './replicas.ts';
 import { environments } from './tables/environments.ts';
 import { services, volumes, workerTargets } from './tables/services.ts';
@@ -103,13 +103,15 @@ export function pageServices(
   type: string | undefined,
   request: PageRequest,
 ): Promise<Map<string, ServiceRow[]>> {
-  const where = and(
-    isNull(services.deletedAt),
-    type === undefined ? undefined : sql`${services.type} = ${type}`,
-  );
-  const page = { table: services, key: services.id, parent: services.environmentId, where };
-  return pagesByParent(reader, environmentIds, page, request);
+  return pagesByParent(reader, environmentIds, livingPages, request, { types: type ? [type] : null });
 }
+
+const livingPages = {
+  table: services,
+  key: services.id,
+  parent: services.environmentId,
+  where: and(isNull(services.deletedAt), among(services.type, 'types')),
+};
 
 /** Changes the row; `due` also asks the orchestrator to look at it. */
 export async function updateService(

@@ -19,11 +19,21 @@ export async function insertToken(
 
 /** Undefined for one that is unknown, revoked or has expired. */
 export async function findTokenByHash(reader: Reader, hash: string): Promise<TokenRow | undefined> {
-  const [row] = await reader
+  const statement = byHash.get(reader) ?? prepareByHash(reader);
+  byHash.set(reader, statement);
+  const [row] = await statement.execute({ hash });
+  return row;
+}
+
+/** Every request begins with it. */
+const byHash = new WeakMap<Reader, ReturnType<typeof prepareByHash>>();
+
+function prepareByHash(reader: Reader) {
+  return reader
     .select()
     .from(tokens)
-    .where(and(eq(tokens.hash, hash), valid));
-  return row;
+    .where(and(eq(tokens.hash, sql.placeholder('hash')), valid))
+    .prepare();
 }
 
 /** Of these, the ids that are still valid. */
