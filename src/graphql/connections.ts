@@ -46,23 +46,23 @@ function key(
 export function toConnection<T>(rows: readonly T[], request: PageRequest, keyOf: (row: T) => string) {
   const more = rows.length >= request.limit;
   const shown = request.backward ? rows.slice(more ? 1 : 0) : rows.slice(0, request.limit - 1);
-  // Cursors are made when they are asked for: most clients ask for the nodes alone.
-  const edges = shown.map((node) => ({
-    node,
-    get cursor() {
-      return Buffer.from(keyOf(node)).toString('base64url');
-    },
-  }));
+  const cursorOf = (row: T) => Buffer.from(keyOf(row)).toString('base64url');
+  const [first] = shown;
+  const last = shown.at(-1);
+  // Edges and cursors are made when they are asked for: most clients ask for the nodes alone.
   return {
-    edges,
+    nodes: shown,
+    get edges() {
+      return shown.map((node) => ({ node, cursor: cursorOf(node) }));
+    },
     pageInfo: {
       hasNextPage: request.backward ? request.before !== undefined : more,
       hasPreviousPage: request.backward ? more : request.after !== undefined,
       get startCursor() {
-        return edges[0]?.cursor ?? null;
+        return first === undefined ? null : cursorOf(first);
       },
       get endCursor() {
-        return edges.at(-1)?.cursor ?? null;
+        return last === undefined ? null : cursorOf(last);
       },
     },
   };

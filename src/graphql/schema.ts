@@ -37,7 +37,11 @@ function checked(schema: GraphQLSchema): GraphQLSchema {
       if (options?.authScopes === undefined)
         throw new Error(`${type?.name}.${name} has no rule on who may use it`);
     }
-  for (const type of Object.values(schema.getTypeMap())) if (isObjectType(type)) makeIdSynchronous(type);
+  for (const type of Object.values(schema.getTypeMap()))
+    if (isObjectType(type)) {
+      makeIdSynchronous(type);
+      readNodes(type);
+    }
   return schema;
 }
 
@@ -47,6 +51,12 @@ function makeIdSynchronous(type: GraphQLObjectType): void {
   if (id === undefined || !type.getInterfaces().some(({ name }) => name === 'Node')) return;
   id.resolve = (row: { readonly id: string } | VariableRow) =>
     writeGlobalId(type.name, 'id' in row ? row.id : variableId(row));
+}
+
+/** The relay plugin makes the nodes of a page from its edges; connections.ts has them without. */
+function readNodes(type: GraphQLObjectType): void {
+  const { nodes, edges, pageInfo } = type.getFields();
+  if (nodes !== undefined && edges !== undefined && pageInfo !== undefined) nodes.resolve = undefined;
 }
 
 /** The text of schema.graphql. */
