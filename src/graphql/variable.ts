@@ -11,6 +11,7 @@ import type { Context } from './context.ts';
 import { serviceIdOf } from './ids.ts';
 import type { Loaders } from './loaders.ts';
 import { callerOf, mutation } from './mutation.ts';
+import { hasEffect } from './query-plan.ts';
 import { ActorRef } from './redeploy.ts';
 import { VariableRef } from './refs.ts';
 import { VariableInput } from './service-inputs.ts';
@@ -76,6 +77,7 @@ builder.node(VariableRef, {
       description:
         'The value. Needs the scope `secrets:read`, and each reading is audited; otherwise null with a FORBIDDEN error at this path.',
       complexity: 20,
+      extensions: hasEffect,
       resolve: (row, _args, context) => {
         const caller = callerOf(context);
         if (!may(caller, 'READ_SECRETS'))

@@ -1,13 +1,14 @@
 // Execution by GraphQL's reference implementation instead of yoga's: its errors about variables name the variable and the
 // place in it. They get the code and the HTTP status of a client's mistake.
-import { type ExecutionArgs, type ExecutionResult, execute, GraphQLError, subscribe } from 'graphql';
+import { type ExecutionArgs, type ExecutionResult, GraphQLError, subscribe } from 'graphql';
 import { isAsyncIterable, type Plugin } from 'graphql-yoga';
 import { costOf } from '../graphql/cost.ts';
+import { executeOperation } from '../graphql/execute.ts';
 
 export function useReferenceExecution(): Plugin {
   return {
     onExecute({ setExecuteFn }) {
-      setExecuteFn(async (args) => tellCost(args, blameVariables(await execute(args))));
+      setExecuteFn(async (args) => tellCost(args, blameVariables(await executeOperation(args))));
     },
     onSubscribe({ setSubscribeFn }) {
       setSubscribeFn(async (args) => {
