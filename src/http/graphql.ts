@@ -8,6 +8,7 @@ import { addressOf, bearerToken, type Identify } from './identify.ts';
 import type { EdgeLimits } from './limits.ts';
 import { isAllowedOrigin, setCorsHeaders } from './origins.ts';
 import type { Pipeline } from './pipeline.ts';
+import { answerPlain, answerTypeOf, bodyOf } from './plain-request.ts';
 import type { Ending } from './subscriptions.ts';
 
 export interface GraphqlOptions {
@@ -112,12 +113,24 @@ async function respond(
   response: ServerResponse,
   { caller, ending, options }: Asked,
 ): Promise<void> {
+  const { pipeline, limits, mask } = options;
   // A URL is made of it, and no other part of the pipeline needs it.
   request.headers.host = 'localhost';
   const given = request.headers['last-event-id'];
   const lastEventId = typeof given === 'string' && given !== '' ? given : undefined;
   const carried = { req: request, res: response, caller, ending, lastEventId };
-  const result = await options.pipeline.handleNodeRequestAndResponse(request, response, carried);
+  const type = answerTypeOf(request, limits);
+  if (type === undefined)
+    return pass(request, response, await pipeline.handleNodeRequestAndResponse(request, response, carried));
+  const body = await bodyOf(request);
+  if (body === undefined) return;
+  const plain = await answerPlain(pipeline, carried, { body, type, mask });
+  if (plain !== undefined) return answer(request, response, plain.status, plain.body, plain.headers);
+  const init = { method: 'POST', headers: request.headers as Record<string, string>, body };
+  await pass(request, response, await pipeline.fetch('http://localhost/graphql', init, carried));
+}
+
+async function pass(request: IncomingMessage, response: ServerResponse, result: Response): Promise<void> {
   if (response.headersSent || response.destroyed) return;
   const body = Buffer.from(await result.arrayBuffer());
   if (body.length === 0 && result.status >= 400)

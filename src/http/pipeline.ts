@@ -1,6 +1,13 @@
 // The one pipeline that every operation passes, over HTTP, as events and over WebSocket: parse and validate within the
 // limits, context, execution, masking. What is particular to a carrier is in the carrier's file.
-import { GraphQLError, type GraphQLSchema } from 'graphql';
+import {
+  type ExecutionArgs,
+  type ExecutionResult,
+  GraphQLError,
+  type GraphQLSchema,
+  getOperationAST,
+  OperationTypeNode,
+} from 'graphql';
 import { createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import type { Control } from '../control/control.ts';
 import type { TokenWatch } from '../control/token-watch.ts';
@@ -58,6 +65,49 @@ export function makePipeline({ control, schema, tokens, mask, limits }: Pipeline
       useEventStream(tokens, limits) as Plugin<StreamContext, StreamContext>,
     ],
   });
+}
+
+export interface OperationParams {
+  readonly query: string;
+  readonly operationName?: string | null | undefined;
+  readonly variables?: Record<string, unknown> | null | undefined;
+}
+
+/** An operation that was let through and has its context; nothing of it ran yet. */
+export interface PreparedOperation extends ExecutionArgs {
+  /** Undefined where the document has none, or several and no name says which. */
+  readonly type: OperationTypeNode | undefined;
+  readonly start: (args: ExecutionArgs) => unknown;
+}
+
+export type RefusedOperation = Pick<PreparedOperation, 'type'> & { readonly errors: readonly GraphQLError[] };
+
+/** For carriers that bring an operation without a request of the Fetch API. Throws what parsing throws. */
+export async function prepare(
+  pipeline: Pipeline,
+  carried: Carried,
+  params: OperationParams,
+): Promise<PreparedOperation | RefusedOperation> {
+  const { query, variables: variableValues, operationName } = params;
+  const enveloped = pipeline.getEnveloped({ ...carried, params });
+  const { schema } = enveloped;
+  const document = enveloped.parse(query);
+  const type = getOperationAST(document, operationName)?.operation;
+  const errors: readonly GraphQLError[] = enveloped.validate(schema, document);
+  if (errors.length > 0) return { type, errors };
+  const contextValue: unknown = await enveloped.contextFactory();
+  const start = type === OperationTypeNode.SUBSCRIPTION ? enveloped.subscribe : enveloped.execute;
+  return { schema, document, contextValue, variableValues, operationName, type, start };
+}
+
+/** Nothing is thrown: what fails is an error of the operation. */
+export async function run(operation: PreparedOperation, mask: Mask): Promise<ExecutionResult> {
+  const { start, type: _type, ...args } = operation;
+  try {
+    return (await start(args)) as ExecutionResult;
+  } catch (error) {
+    return { errors: [mask(error)] };
+  }
 }
 
 function useDocumentLimits(): Plugin {

@@ -3,7 +3,7 @@
 // with 4401 when its token does, which tells clients not to come back with it.
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type ExecutionArgs, type ExecutionResult, type GraphQLError, getOperationAST } from 'graphql';
+import type { ExecutionResult, GraphQLError } from 'graphql';
 import { type Context as Connection, handleProtocols, makeServer, type SubscribePayload } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { limitError } from '../graphql/limits.ts';
@@ -18,7 +18,7 @@ import {
 import { addressOf } from './identify.ts';
 import type { EdgeLimits } from './limits.ts';
 import { isAllowedOrigin } from './origins.ts';
-import type { Carried, Pipeline } from './pipeline.ts';
+import { type Carried, type Pipeline, type PreparedOperation, prepare, run } from './pipeline.ts';
 import type { Ending } from './subscriptions.ts';
 import { closeCodes, guard, type Transport } from './transport.ts';
 
@@ -31,10 +31,6 @@ export interface Sockets {
   /** Answers a request for an upgrade, whatever it asks for. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   close(): Promise<void>;
-}
-
-interface OperationArgs extends ExecutionArgs {
-  readonly run: (args: ExecutionArgs) => unknown;
 }
 
 export function acceptSockets(options: SocketOptions): Sockets {
@@ -125,13 +121,13 @@ function makeProtocol(options: SocketOptions) {
     onConnect: makeAdmission(options),
     onSubscribe: async (connection, id, payload) => {
       try {
-        return refuseOperation(connection, id, limits) ?? (await prepare(options, connection, payload));
+        return refuseOperation(connection, id, limits) ?? (await accept(options, connection, payload));
       } catch (error) {
         return [mask(error)];
       }
     },
-    execute: (args) => run(args as OperationArgs, mask),
-    subscribe: (args) => run(args as OperationArgs, mask),
+    execute: (args) => run(args as PreparedOperation, mask),
+    subscribe: (args) => run(args as PreparedOperation, mask),
     onNext: (_connection, _id, _payload, _args, result) => formatResult(result as ExecutionResult),
     // The library wraps what a stream throws, and puts what it wrapped beneath as the cause.
     onError: (_connection, _id, _payload, errors) =>
@@ -159,35 +155,16 @@ function refuseOperation(
   return [limitError(message, 'SUBSCRIPTIONS', subscriptionsPerSocket, live)];
 }
 
-async function prepare(
+async function accept(
   { pipeline }: SocketOptions,
   { extra }: Connection<Params, Admitted>,
   payload: SubscribePayload,
-): Promise<OperationArgs | readonly GraphQLError[]> {
+): Promise<PreparedOperation | readonly GraphQLError[]> {
   const ending = new AbortController();
   const carried: Carried = { caller: extra.caller, lastEventId: undefined, ending };
-  const enveloped = pipeline.getEnveloped({ ...carried, params: payload });
-  const document = enveloped.parse(payload.query);
-  const errors: readonly GraphQLError[] = enveloped.validate(enveloped.schema, document);
-  if (errors.length > 0) return errors;
-  const contextValue: unknown = await enveloped.contextFactory();
-  const isSubscription = getOperationAST(document, payload.operationName)?.operation === 'subscription';
+  const operation = await prepare(pipeline, carried, payload);
+  if ('errors' in operation) return operation.errors;
   extra.operations.set(payload, ending);
   if (extra.gone) endOperations(extra, 'LEFT');
-  return {
-    schema: enveloped.schema,
-    document,
-    contextValue,
-    variableValues: payload.variables,
-    operationName: payload.operationName,
-    run: isSubscription ? enveloped.subscribe : enveloped.execute,
-  };
-}
-
-async function run({ run: start, ...args }: OperationArgs, mask: Mask): Promise<ExecutionResult> {
-  try {
-    return (await start(args)) as ExecutionResult;
-  } catch (error) {
-    return { errors: [mask(error)] };
-  }
+  return operation;
 }
