@@ -19,6 +19,7 @@ const shape = z.object({
     .string()
     .regex(/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/, 'it must be a domain name in lower case')
     .default('localhost'),
+  BERTH_EDGE_HTTPS_PORT: z.coerce.number().int().min(1).max(65_535).default(8443),
   BERTH_ACME_DIRECTORY: given,
   BERTH_ACME_CONTACT: given,
   BERTH_ACME_CA: given,
@@ -52,6 +53,8 @@ export interface Config {
   readonly publicUrl: string | undefined;
   /** Environments' own public host names are `<namespace>.<domain>`. */
   readonly domain: string;
+  /** Port at which visitors reach sites by HTTPS. */
+  readonly publicSecurePort: number;
   /** The authority's directory; undefined: none. */
   readonly acmeDirectory: string | undefined;
   /** Mail address that the authority may write to. */
@@ -96,6 +99,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     host: options.HOST,
     publicUrl: options.BERTH_PUBLIC_URL?.replace(/\/+$/, ''),
     domain: options.BERTH_DOMAIN,
+    publicSecurePort: options.BERTH_EDGE_HTTPS_PORT,
     acmeDirectory: options.BERTH_ACME_DIRECTORY,
     acmeContact: options.BERTH_ACME_CONTACT,
     acmeCaFile: options.BERTH_ACME_CA,

@@ -15,6 +15,7 @@ import { serve } from './http/server.ts';
 import { openImages } from './images/obtain.ts';
 import { type Log, openLog } from './log.ts';
 import type { ServiceType } from './model/service-types/index.ts';
+import { openControlKeys } from './orchestrator/control-keys.ts';
 import type { Point } from './orchestrator/deps.ts';
 import { startOrchestrator } from './orchestrator/orchestrator.ts';
 import { readOutput } from './orchestrator/output.ts';
@@ -95,6 +96,7 @@ export async function startBerth(config: Config, options: StartOptions = {}): Pr
         settings,
         runtime,
         images,
+        controlKeys: await openControlKeys(store, vault),
         replica,
         logger,
         repositories,

@@ -57,7 +57,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   ws: ['http'],
   // Small tools rather than technologies: no wrapper would be shorter than the call.
   'p-limit': ['images', 'runtime', 'orchestrator'],
-  'tar-stream': ['build', 'images'],
+  'tar-stream': ['build', 'images', 'runtime'],
   zod: ['build', 'config.ts', 'control', 'graphql', 'http', 'postgres', 'runtime', 'version.ts'],
 };
 

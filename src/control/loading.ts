@@ -1,8 +1,8 @@
 // Reading rows for a caller: many at once, and only those the caller may see. An environment out of sight hides
 // everything in it.
 import { type Caller, sees } from '../model/callers.ts';
+import { wantedJobs } from '../model/job-steps.ts';
 import type { JobState, JobType } from '../model/jobs.ts';
-import { wantedJobs } from '../model/redeploy.ts';
 import type { Spec } from '../model/spec.ts';
 import { type Health, serviceHealth } from '../model/status.ts';
 import { type AuditRow, pageAudit } from '../postgres/audit.ts';

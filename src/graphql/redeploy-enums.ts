@@ -92,6 +92,10 @@ export const PhaseNameEnum = builder.enumType('RedeployPhaseName', {
     STOP_OLD: 'All old jobs are stopped; from here on the service is down.',
     START_NEW: 'The new jobs are started.',
     VERIFY: 'Waiting until every new job is healthy.',
+    SWITCH:
+      'The service proxies take over who gets requests. OVERLAP: from here on the new jobs alone; a failure or a cancel leads back to the old.',
+    OVERLAP: 'OVERLAP: the old jobs finish what they have begun, for the overlap period. Old workers stop.',
+    DRAIN: 'OVERLAP: the old jobs are drained and stopped. It can not be canceled any more.',
     RESTORE: 'It failed: the last good spec is started again.',
   }),
 });

@@ -1,5 +1,6 @@
 // A job is exactly one container, started once. This file holds its states, the table of moves between them and what
 // can be read off them. What to do about them is decided in steady.ts and redeploy.ts.
+import type { Rotation } from './rotation.ts';
 
 export const jobTypes = ['DEPLOY', 'WORKER', 'BUILD', 'TASK', 'CONSOLE', 'BACKUP', 'RESTORE'] as const;
 export type JobType = (typeof jobTypes)[number];
@@ -54,6 +55,8 @@ export interface JobView {
   readonly restoredBy: string | null;
   readonly state: JobState;
   readonly health: JobHealth | null;
+  /** Whether service proxies are to send it requests; null for jobs that no proxy knows. */
+  readonly rotation: Rotation | null;
   readonly stopRequested: boolean;
   readonly createdAt: Date;
   readonly startedAt: Date | null;

@@ -1,7 +1,9 @@
 // What a service needs while no redeploy is open: dead jobs replaced with back-off, workers as many as asked for, jobs
 // that don't belong stopped, one-off tasks started. Pure, like redeploy.ts, and by the same steps.
+
+import { countOf, healthyBy, wantedJobs } from './job-steps.ts';
 import { hasEnded, isAlive, type JobView } from './jobs.ts';
-import { countOf, healthyBy, type WantedJobs, wantedJobs } from './redeploy.ts';
+import type { WantedJobs } from './redeploy.ts';
 import type { Spec } from './spec.ts';
 
 /** Deaths are counted within this window; so many for each wanted job are mended, one more and the service is failing. */

@@ -2,9 +2,11 @@
 // whenever one has ended, something was asked for, or a time has come. Returns when nothing is left to do. What a step
 // has written is known without reading; whatever else may have changed is read again when somebody asks, and every second.
 import { isAlive } from '../model/jobs.ts';
+import { proxySteps } from '../model/proxy-steps.ts';
 import { nextSteps } from '../model/redeploy.ts';
 import { steadySteps, taskSteps } from '../model/steady.ts';
 import { LeaseLost } from '../postgres/replicas.ts';
+import { ProxyFault } from '../proxy/runtime-api.ts';
 import { EngineFault } from '../runtime/runtime.ts';
 import { waitForAny } from '../wait.ts';
 import type { Hold, Outcome, Recording } from './deps.ts';
@@ -118,6 +120,7 @@ function decide(
   const { redeploy, service, jobs } = situation;
   const { healthySeconds } = deps.settings;
   const deleting = service.deletionRequestedAt !== null;
+  const proxying = proxyStepsOf(situation);
   const main: Step[] =
     redeploy !== undefined && !deleting
       ? [...nextSteps(redeploySituation(situation, redeploy, healthySeconds)), ...taskSteps(jobs)]
@@ -133,7 +136,7 @@ function decide(
   const wanted = main.filter((step) => !(step.do === 'CLEAR_AWAY' && cleaning.length > 0));
   const waits = wanted.flatMap((step) => (step.do === 'WAIT' ? [step.until.getTime()] : []));
   const waitUntil = waits.length === 0 ? undefined : new Date(Math.min(...waits));
-  const steps = [...wanted.filter((step) => step.do !== 'WAIT'), ...cleaning];
+  const steps = [...wanted.filter((step) => step.do !== 'WAIT'), ...proxying, ...cleaning];
   if (service.attention === seenAttention) return { steps, waitUntil };
   // A look holds up no step, but nothing counts as good before it; an engine that doesn't answer holds up nothing at all.
   const held = steps.filter(
@@ -222,7 +225,7 @@ function note(
   const delay = Math.min(retryMs.longest, retryMs.first * 2 ** (times - 1));
   progress.retries.set(key, { times, at: performance.now() + delay });
   const { serviceId } = hold.claim;
-  const expected = error instanceof EngineFault;
+  const expected = error instanceof EngineFault || error instanceof ProxyFault;
   hold.deps.logger[expected ? 'warn' : 'error'](
     { err: error, step: step.do, serviceId, times },
     'a step failed; it will be tried again',
@@ -240,7 +243,12 @@ async function somethingHappens(
 }
 
 function keyOf(step: Step): string {
-  return `${step.do} ${jobOf(step) ?? ''}`.trim();
+  const proxy = 'proxyId' in step ? step.proxyId : '';
+  return `${step.do} ${jobOf(step) ?? proxy}`.trim();
+}
+
+function proxyStepsOf({ routed, jobs }: Situation): Step[] {
+  return routed === undefined ? [] : proxySteps(jobs, routed.wanted, routed.draining);
 }
 
 function jobOf(step: Step): string | undefined {

@@ -1,5 +1,6 @@
 // What the loops need, and the frame in which they write: under a lease that still holds, and with a named point before
 // the effect, after it and after its record, where tests let the process die.
+
 import type { Log } from '../log.ts';
 import { type Change, type Changer, change } from '../postgres/change.ts';
 import type { JobRow } from '../postgres/jobs.ts';
@@ -8,6 +9,7 @@ import type { RedeployRow } from '../postgres/redeploys.ts';
 import { type Claim, holdLease, LeaseLost, leaseSeconds, type Replica } from '../postgres/replicas.ts';
 import type { Vault } from '../postgres/vault.ts';
 import type { ImageProgress, Runtime } from '../runtime/runtime.ts';
+import type { ControlKeys } from './control-keys.ts';
 
 export interface OrchestratorSettings {
   /** How long a started job may take to become healthy, in seconds. */
@@ -18,6 +20,8 @@ export interface OrchestratorSettings {
   readonly keptReleases: number;
   /** How often the engine's containers are compared with the database, in seconds. */
   readonly compareSeconds: number;
+  /** Port at which visitors reach sites by HTTPS. */
+  readonly publicSecurePort: number;
   readonly buildSeconds: number;
   readonly buildMemoryMiB: number;
 }
@@ -40,6 +44,14 @@ export const stepNames = [
   'START_JOB',
   'ENTER_VERIFY',
   'VERIFY_JOB',
+  'ENTER_SWITCH',
+  'SWITCH',
+  'ENTER_OVERLAP',
+  'ENTER_DRAIN',
+  'DRAIN_JOB',
+  'SWITCH_BACK',
+  'SYNC_PROXY',
+  'WATCH_DRAIN',
   'FAIL',
   'ENTER_RESTORE',
   'END',
@@ -65,6 +77,8 @@ export interface Deps extends Changer {
   readonly logger: Log;
   /** Called at every point; does nothing outside of tests. */
   readonly at: (point: Point) => void;
+  /** By which proxies and control plane know each other. */
+  readonly controlKeys: ControlKeys;
   /** Clears what the platform keeps of a service outside of database and engine. */
   readonly forgetService: (serviceId: string) => Promise<void>;
 }

@@ -4,6 +4,7 @@ import { nextSteps, type RedeployStep } from '../model/redeploy.ts';
 import type { Outcome, Recording, Written } from './deps.ts';
 import { recordEnd, recordStartNew, recordVerify } from './redeploy.ts';
 import { redeploySituation, type Situation, withWritten } from './situation.ts';
+import { recordSwitchPhase } from './switch.ts';
 
 export async function goOn(
   change: Recording,
@@ -16,7 +17,7 @@ export async function goOn(
   if (redeploy === undefined || service.deletionRequestedAt !== null) return written;
   for (const step of nextSteps(redeploySituation(after, redeploy, healthySeconds))) {
     const record = recordOf(step);
-    if (record === undefined) continue;
+    if (record === undefined || step.do === 'WAIT') continue;
     change.along(step.do);
     const more = await record(change, after);
     return more && { redeploy, ...more, jobs: [...(written.jobs ?? []), ...(more.jobs ?? [])] };
@@ -32,6 +33,8 @@ function recordOf(
       return (change, situation) => recordStartNew(change, situation, step.wanted);
     case 'ENTER_VERIFY':
       return recordVerify;
+    case 'ENTER_SWITCH':
+      return recordSwitchPhase;
     case 'END':
       return step.state === 'SUCCEEDED'
         ? (change, situation) => recordEnd(change, situation, step.state)

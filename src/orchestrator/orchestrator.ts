@@ -6,6 +6,7 @@ import { attend } from './attend.ts';
 import { type BuildDeps, build, nextBuild } from './build.ts';
 import { type Deps, type Hold, type Lease, leaseFrom } from './deps.ts';
 import { comparePeriodically, watchEngine } from './engine-watch.ts';
+import { watchHealth } from './health-watch.ts';
 import { finishDeletions, pruneHistory } from './housekeeping.ts';
 
 const mostAttended = 16;
@@ -95,6 +96,7 @@ export function startOrchestrator(deps: BuildDeps): Orchestrator {
     every(deps, closing.signal, historyMs, undefined, () => pruneHistory(deps)),
     watchEngine(deps, closing.signal),
     comparePeriodically(deps, closing.signal),
+    watchHealth(deps, closing.signal),
   ];
   return {
     close: async () => {

@@ -2,6 +2,7 @@
 import type { JobState } from '../model/jobs.ts';
 import type { Change } from '../postgres/change.ts';
 import { insertJobs, type JobPatch, type JobRow, moveJob } from '../postgres/jobs.ts';
+import { markProxiesDue } from '../postgres/rotation.ts';
 import type { ServiceRow } from '../postgres/services.ts';
 import type { Outcome } from './deps.ts';
 
@@ -13,9 +14,18 @@ export async function recordMove(
   state: JobState,
   set: JobPatch = {},
 ): Promise<JobRow | undefined> {
-  const moved = await moveJob(change.tx, job.id, state, set);
-  if (moved !== undefined) tellJob(change, label, moved);
+  const leaves = job.rotation !== null && job.rotation !== 'OUT' && state !== 'RUNNING';
+  const moved = await moveJob(change.tx, job.id, state, leaves ? { ...set, rotation: 'OUT' } : set);
+  if (moved === undefined) return undefined;
+  tellJob(change, label, moved);
+  if (leaves) await askProxies(change, moved.environmentId);
   return moved;
+}
+
+/** The environment's proxies take over who is in rotation at once. */
+export async function askProxies(change: Change, environmentId: string): Promise<void> {
+  await markProxiesDue(change.tx, environmentId);
+  change.nudge('due');
 }
 
 /** What a step that moves one job leaves. */
@@ -75,7 +85,10 @@ export async function scheduleJobs(
   const { environmentId, id: serviceId } = service;
   const releaseId = of.spec?.image.kind === 'RELEASE' ? of.spec.image.releaseId : null;
   const state = 'STARTING' as const;
-  const rows = fresh.map((job) => ({ ...job, ...of, environmentId, serviceId, releaseId, state }));
+  const rows = fresh.map((job) => {
+    const rotation = service.type === 'CODE' && job.type === 'DEPLOY' ? ('OUT' as const) : null;
+    return { ...job, ...of, environmentId, serviceId, releaseId, state, rotation };
+  });
   const made = await insertJobs(change.tx, rows);
   for (const row of made) {
     tellJob(change, service.label, { ...row, state: 'SCHEDULED' });

@@ -1,14 +1,9 @@
 // The straight line of a redeploy: begin, prepare, obtain the image, enter the start of the new jobs, verify, end. What
 // goes wrong stands in redeploy-failure.ts.
 import { newId } from '../ids.ts';
+import { replacedByRedeploy } from '../model/job-steps.ts';
 import { networkName, volumeName } from '../model/jobs.ts';
-import {
-  type EndState,
-  type Phase,
-  type PhaseName,
-  replacedByRedeploy,
-  type WantedJobs,
-} from '../model/redeploy.ts';
+import type { EndState, Phase, PhaseName, WantedJobs } from '../model/redeploy.ts';
 import type { Change } from '../postgres/change.ts';
 import { type RedeployRow, updateRedeploy } from '../postgres/redeploys.ts';
 import { updateService } from '../postgres/services.ts';
@@ -18,7 +13,7 @@ import { progressReporter } from './image-progress.ts';
 import { type NewJob, scheduleJobs } from './record-job.ts';
 import { recordImageUnavailable } from './redeploy-failure.ts';
 import type { Situation } from './situation.ts';
-import { recordStopping } from './stop-job.ts';
+import { hasToDrain, recordStopping } from './stop-job.ts';
 
 export function beginRedeploy(hold: Hold, redeploy: RedeployRow): Promise<Outcome> {
   return perform(hold, 'BEGIN', nothing, async (change) => {
@@ -41,7 +36,7 @@ export function prepare(hold: Hold, situation: Situation, redeploy: RedeployRow)
     const entered = await enterPhase(change, redeploy, 'PULL_IMAGE', message);
     if (entered === undefined || imageId === undefined) return enteredOnly(entered);
     change.along('OBTAIN_IMAGE');
-    return recordStopOld(change, situation, entered, imageId);
+    return recordImage(change, situation, entered, imageId);
   });
 }
 
@@ -66,16 +61,19 @@ export function obtainImage(hold: Hold, situation: Situation, redeploy: Redeploy
   return perform(hold, 'OBTAIN_IMAGE', effect, async (change, found) =>
     'missing' in found
       ? recordImageUnavailable(change, redeploy, found.missing)
-      : recordStopOld(change, situation, redeploy, found.imageId),
+      : recordImage(change, situation, redeploy, found.imageId),
   );
 }
 
-async function recordStopOld(
+/** RECREATE goes on to stop the old jobs; OVERLAP leaves them, and only notes that the image is there. */
+async function recordImage(
   change: Change,
   situation: Situation,
   redeploy: RedeployRow,
   imageId: string,
 ): Promise<Outcome> {
+  if (redeploy.strategy === 'OVERLAP')
+    return enteredOnly(await updateRedeploy(change.tx, redeploy.id, { imageId }, redeploy));
   const old = situation.jobs.filter((job) => job.state === 'RUNNING' && job.type !== 'TASK');
   const message =
     old.length === 0
@@ -83,11 +81,13 @@ async function recordStopOld(
       : `Stopping ${old.length} running ${old.length === 1 ? 'job' : 'jobs'}. The service is down until the new ones are healthy.`;
   const entered = await enterPhase(change, redeploy, 'STOP_OLD', message, { imageId });
   if (entered === undefined) return undefined;
+  // Those that get requests are drained first, each in a step of its own.
+  const free = old.filter((job) => !hasToDrain(situation, job));
   const moved = await Promise.all(
-    old.map((job) => recordStopping(change, situation, job, replacedByRedeploy)),
+    free.map((job) => recordStopping(change, situation, job, replacedByRedeploy)),
   );
   const stopping = moved.filter((job) => job !== undefined);
-  return stopping.length === old.length ? { redeploy: entered, jobs: stopping } : undefined;
+  return stopping.length === free.length ? { redeploy: entered, jobs: stopping } : undefined;
 }
 
 async function findImage(
@@ -196,9 +196,10 @@ export async function enterPhase(
   phase: PhaseName,
   message: string,
   set: Parameters<typeof updateRedeploy>[2] = {},
+  now = new Date(),
 ): Promise<RedeployRow | undefined> {
   if (redeploy.phases.at(-1)?.phase === phase) return undefined;
-  const startedAt = new Date().toISOString();
+  const startedAt = now.toISOString();
   const next: Phase = { phase, state: 'RUNNING', startedAt, endedAt: null, message };
   const phases = [...closePhase(undefined, redeploy, redeploy.phases, redeploy.cause === null), next];
   const updated = await updateRedeploy(change.tx, redeploy.id, { ...set, phases }, redeploy);
@@ -209,7 +210,7 @@ export async function enterPhase(
   return updated;
 }
 
-function enteredOnly(redeploy: RedeployRow | undefined): Outcome {
+export function enteredOnly(redeploy: RedeployRow | undefined): Outcome {
   return redeploy && { redeploy };
 }
 

@@ -1,9 +1,12 @@
 // What a decision is made from: the service, its open redeploy, its jobs and worker counts, read in one go.
 import type { RedeploySituation, RedeployView } from '../model/redeploy.ts';
+import { type ProxyRotation, type ProxyView, standOf, wantedRotation } from '../model/rotation.ts';
+import { webPort } from '../model/service-types/code.ts';
 import type { SteadySituation } from '../model/steady.ts';
 import { type JobRow, listJobsToJudge } from '../postgres/jobs.ts';
-import { readClock } from '../postgres/open.ts';
+import { type Reader, readClock } from '../postgres/open.ts';
 import { findOpenRedeploys, listRedeploysById, type RedeployRow } from '../postgres/redeploys.ts';
+import { listDraining, listProxies, readRotation } from '../postgres/rotation.ts';
 import { listServicesById, listWorkers, type ServiceRow } from '../postgres/services.ts';
 import type { Hold, Written } from './deps.ts';
 
@@ -12,6 +15,10 @@ export interface Situation {
   readonly redeploy: RedeployRow | undefined;
   readonly jobs: readonly JobRow[];
   readonly workers: Readonly<Record<string, number>>;
+  /** Of a code service: the running proxies of its environment. */
+  readonly proxies: readonly ProxyView[];
+  /** Of a service proxy: what its jobs should have, and who is waited for to finish. */
+  readonly routed: { readonly wanted: ProxyRotation; readonly draining: readonly string[] } | undefined;
   /** By the clock of the database, by which all times that matter are written. */
   readonly now: Date;
 }
@@ -31,8 +38,13 @@ export async function readSituation({ deps, claim }: Hold): Promise<Situation | 
   if (service === undefined || service.deletedAt !== null) return undefined;
   const redeploy = open.get(serviceId);
   const involved = [redeploy?.id, service.runningRedeployId].filter((id) => id != null);
-  const jobs = await listJobsToJudge(db, serviceId, involved, judgedSeconds);
-  return { service, redeploy, jobs, workers: workers.get(serviceId) ?? {}, now };
+  const { type, environmentId } = service;
+  const [jobs, proxies, routed] = await Promise.all([
+    listJobsToJudge(db, serviceId, involved, judgedSeconds),
+    type === 'CODE' ? listProxies(db, environmentId) : [],
+    type === 'SERVICE_PROXY' ? readRouted(db, environmentId) : undefined,
+  ]);
+  return { service, redeploy, jobs, workers: workers.get(serviceId) ?? {}, proxies, routed, now };
 }
 
 /** The situation with what a step has written into it since; the rows are the database's own. */
@@ -42,19 +54,37 @@ export function withWritten(situation: Situation, { redeploy, jobs = [] }: Writt
   return { ...situation, redeploy: redeploy ?? situation.redeploy, jobs: inOrder };
 }
 
+async function readRouted(reader: Reader, environmentId: string): Promise<Situation['routed']> {
+  const [wanted, draining] = await Promise.all([
+    readRotation(reader, environmentId),
+    listDraining(reader, environmentId),
+  ]);
+  return { wanted, draining };
+}
+
+/** How far the proxies are with this service's own jobs, as they are known now. */
+export function standingOf({ service, jobs, proxies }: Situation): 'NONE' | 'BEHIND' | 'CURRENT' {
+  const rotated = jobs
+    .filter((job) => job.state === 'RUNNING' || job.state === 'STOPPING')
+    .map((job) => ({ ...job, healthy: job.health === 'HEALTHY' }));
+  return standOf(proxies, service.id, wantedRotation([service], rotated, {}, webPort));
+}
+
 export function redeploySituation(
-  { service, jobs, workers, now }: Situation,
+  situation: Situation,
   redeploy: RedeployRow,
   healthySeconds: number,
 ): RedeploySituation {
+  const { service, jobs, workers, now } = situation;
   const { runningRedeployId, runningSpec } = service;
   const lastGood =
     runningRedeployId === null || runningSpec === null
       ? null
       : { redeployId: runningRedeployId, spec: runningSpec };
-  const view: RedeployView = { ...redeploy, state: redeploy.state as RedeployView['state'], lastGood };
+  const state = redeploy.state as RedeployView['state'];
+  const view: RedeployView = { ...redeploy, state, lastGood, imageFound: redeploy.imageId !== null };
   const own = jobs.filter((job) => job.type === 'DEPLOY' || job.type === 'WORKER');
-  return { redeploy: view, jobs: own, workers, healthySeconds, now };
+  return { redeploy: view, jobs: own, workers, proxies: standingOf(situation), healthySeconds, now };
 }
 
 export function steadySituation(

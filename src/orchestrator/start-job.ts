@@ -7,6 +7,7 @@ import type { Spec } from '../model/spec.ts';
 import type { JobRow } from '../postgres/jobs.ts';
 import { databaseNow } from '../postgres/open.ts';
 import { openSecrets } from '../postgres/variables.ts';
+import { command, owner } from '../proxy/layout.ts';
 import {
   type ContainerSpec,
   type ContainerView,
@@ -17,13 +18,19 @@ import {
 } from '../runtime/runtime.ts';
 import { assertHeld, type Hold, type Outcome, perform, write } from './deps.ts';
 import { endOf } from './observe.ts';
+import { type ProxyStart, prepareProxy } from './proxy-start.ts';
 import { movedOnly, recordMove } from './record-job.ts';
 import type { Situation } from './situation.ts';
 
 export async function startJob(hold: Hold, { service }: Situation, job: JobRow): Promise<Outcome> {
   if (job.state === 'SCHEDULED')
     await write(hold, async (change) => void (await recordMove(change, service.label, job, 'STARTING')));
-  const effect = () => startContainer(hold, service.runtime, job);
+  let proxy: ProxyStart | undefined;
+  const effect = async () => {
+    const sites = job.type === 'DEPLOY' ? job.spec?.proxy : undefined;
+    proxy = sites == null ? undefined : await prepareProxy(hold.deps, job, sites);
+    return startContainer(hold, service.runtime, job, proxy);
+  };
   return perform(hold, 'START_JOB', effect, async (change, seen) => {
     if ('refusal' in seen)
       return movedOnly(await recordMove(change, service.label, job, 'FAILED', { reason: seen.refusal }));
@@ -32,7 +39,8 @@ export async function startJob(hold: Hold, { service }: Situation, job: JobRow):
       const end = endOf(job, seen);
       return movedOnly(await recordMove(change, service.label, job, end.state, { ...end.set, containerId }));
     }
-    const running = { containerId, address: address ?? null, startedAt: databaseNow() };
+    const applied = proxy === undefined ? {} : { applied: proxy.rotation };
+    const running = { containerId, address: address ?? null, startedAt: databaseNow(), ...applied };
     const health = job.type === 'TASK' ? null : ('STARTING' as const);
     return movedOnly(await recordMove(change, service.label, job, 'RUNNING', { ...running, health }));
   });
@@ -42,13 +50,14 @@ async function startContainer(
   hold: Hold,
   runtimeName: string | null,
   job: JobRow,
+  proxy: ProxyStart | undefined,
 ): Promise<ContainerView | { readonly refusal: string }> {
   if (job.spec === null) throw new Error(`job ${job.id} has no spec`);
   const environment = await environmentOf(hold, job, job.spec);
   assertHeld(hold);
   try {
     return await hold.deps.runtime.startContainer(
-      containerSpec(hold, runtimeName, job, job.spec, environment),
+      { ...containerSpec(hold, runtimeName, job, job.spec, environment), ...proxyParts(proxy) },
       () => assertHeld(hold),
     );
   } catch (error) {
@@ -57,6 +66,13 @@ async function startContainer(
     if (error instanceof EngineFault && error.statusCode === 404) await mendNetwork(hold, job);
     throw error;
   }
+}
+
+/** A proxy's files are written into its container, so its root is not read-only; it needs no capability at all. */
+function proxyParts(proxy: ProxyStart | undefined): Partial<ContainerSpec> {
+  if (proxy === undefined) return {};
+  const files = { files: proxy.files, fileOwner: owner };
+  return { command, capabilities: [], readOnlyRoot: false, restart: true, ...files };
 }
 
 /** An empty network goes with the engine's own tidying up. The next try finds it there again. */

@@ -1,4 +1,6 @@
 // From a decided step to the function that does it.
+
+import type { ProxyStep } from '../model/proxy-steps.ts';
 import type { RedeployStep } from '../model/redeploy.ts';
 import type { SteadyStep } from '../model/steady.ts';
 import type { JobRow } from '../postgres/jobs.ts';
@@ -13,11 +15,15 @@ import { markFailing, markUnhealthy, replaceJobs } from './replace.ts';
 import type { Situation } from './situation.ts';
 import { startJob } from './start-job.ts';
 import { stopJob } from './stop-job.ts';
+import { enterDrain, enterOverlap, enterSwitch, switchBack, switchToNew } from './switch.ts';
+import { syncProxy } from './sync-proxy.ts';
 import { verifyJob } from './verify-job.ts';
+import { watchDrain } from './watch-drain.ts';
 
 export type Step =
   | RedeployStep
   | SteadyStep
+  | ProxyStep
   | { readonly do: 'CLEAN_JOB'; readonly jobId: string }
   | { readonly do: 'LOOK' };
 
@@ -33,6 +39,20 @@ export function performStep(hold: Hold, situation: Situation, step: Step): Promi
       return enterStartNew(hold, situation, step.wanted);
     case 'ENTER_VERIFY':
       return enterVerify(hold, situation);
+    case 'ENTER_SWITCH':
+      return enterSwitch(hold, situation);
+    case 'SWITCH':
+      return switchToNew(hold, situation, openRedeploy(situation));
+    case 'ENTER_OVERLAP':
+      return enterOverlap(hold, situation, openRedeploy(situation));
+    case 'ENTER_DRAIN':
+      return enterDrain(hold, situation, openRedeploy(situation));
+    case 'SWITCH_BACK':
+      return switchBack(hold, situation, openRedeploy(situation));
+    case 'SYNC_PROXY':
+      return syncProxy(hold, situation, jobOf(situation, step.proxyId));
+    case 'WATCH_DRAIN':
+      return watchDrain(hold, situation);
     case 'FAIL':
       return failRedeploy(hold, situation, openRedeploy(situation), step.because);
     case 'ENTER_RESTORE':

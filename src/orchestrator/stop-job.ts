@@ -1,13 +1,18 @@
 // Stopping a job: told before it begins, TERM and the grace period, then what was seen.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { containerName } from '../model/jobs.ts';
+import { drainSeconds } from '../model/overlap.ts';
 import { stopGraceSeconds } from '../model/service-types/code.ts';
 import { findEngineKind } from '../model/service-types/index.ts';
 import type { Change } from '../postgres/change.ts';
 import type { JobRow } from '../postgres/jobs.ts';
+import { drainAtMost, isDraining } from '../postgres/rotation.ts';
 import { ForeignObject } from '../runtime/runtime.ts';
 import { type Hold, nothing, type Outcome, perform, write } from './deps.ts';
-import { movedOnly, recordMove } from './record-job.ts';
-import type { Situation } from './situation.ts';
+import { askProxies, movedOnly, recordMove } from './record-job.ts';
+import { type Situation, standingOf } from './situation.ts';
+
+const lookAgainMs = 50;
 
 export async function stopJob(
   hold: Hold,
@@ -23,6 +28,7 @@ export async function stopJob(
       const set = { reason: `${reason} before it was started.`, replacedBy };
       return movedOnly(await recordMove(change, label, job, 'STOPPED', set));
     });
+  if (hasToDrain(situation, job)) await drainJob(hold, situation, job);
   if (job.state !== 'STOPPING') await write(hold, (change) => recordStopping(change, situation, job, reason));
   const grace = findEngineKind(service.runtime)?.stopGraceSeconds ?? stopGraceSeconds;
   const effect = () => stopContainer(hold, job, grace);
@@ -30,6 +36,23 @@ export async function stopJob(
     const set = { exitCode: ended?.exitCode ?? null };
     return movedOnly(await recordMove(change, label, job, 'STOPPED', set));
   });
+}
+
+/** Proxies send it requests, or sent it some that may not have ended. */
+export function hasToDrain(situation: Situation, job: JobRow): boolean {
+  const rotates = job.state === 'RUNNING' && (job.rotation === 'IN' || job.rotation === 'DRAINING');
+  return rotates && standingOf(situation) !== 'NONE';
+}
+
+/** No new requests; what it has begun may end, for so long. Which has happened is told by the proxies' holder. */
+async function drainJob(hold: Hold, { service }: Situation, job: JobRow): Promise<void> {
+  await perform(hold, 'DRAIN_JOB', nothing, async (change) => {
+    await drainAtMost(change.tx, job.id, drainSeconds);
+    await askProxies(change, service.environmentId);
+    return undefined;
+  });
+  while (await isDraining(hold.deps.store.db, job.id))
+    await sleep(lookAgainMs, undefined, { signal: hold.signal });
 }
 
 /** Told before anything is sent to the container. */

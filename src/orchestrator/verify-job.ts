@@ -1,12 +1,11 @@
 // Waiting until a started job is healthy, checked from outside its container: nothing has to exist in the user's image.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ProbeTarget, probe } from '../checks/probe.ts';
-import { webPort } from '../model/service-types/code.ts';
-import { findEngineKind } from '../model/service-types/index.ts';
+import { probeHealth } from '../checks/health.ts';
 import { type JobRow, listJobsById, markHealth, noteCheck } from '../postgres/jobs.ts';
+import { setRotation } from '../postgres/rotation.ts';
 import { type Hold, type Outcome, perform } from './deps.ts';
 import { lookAt, observeJob } from './observe.ts';
-import { movedOnly, tellJob } from './record-job.ts';
+import { askProxies, movedOnly, tellJob } from './record-job.ts';
 import type { Situation } from './situation.ts';
 
 /** Most servers listen a few milliseconds after their start; the first looks come quickly. */
@@ -25,27 +24,37 @@ interface Verdict {
 
 export async function verifyJob(
   hold: Hold,
-  { service, now }: Situation,
+  situation: Situation,
   job: JobRow,
   until: Date,
 ): Promise<Outcome> {
+  const { service, now } = situation;
   const patience = Math.min(until.getTime() - now.getTime(), noteEveryMs);
   const effect = () =>
-    job.type === 'WORKER'
-      ? settle(hold, job, now, patience)
-      : watch(hold, job, targetOf(service.runtime), patience);
+    job.type === 'WORKER' ? settle(hold, job, now, patience) : watch(hold, job, service.runtime, patience);
   let seenHealthy = false;
   const outcome = await perform(hold, 'VERIFY_JOB', effect, async (change, { healthy, attempts, output }) => {
     seenHealthy = healthy;
     await noteCheck(change.tx, job.id, attempts, output);
     if (!healthy) return undefined;
     const marked = await markHealth(change.tx, job.id, 'HEALTHY', output);
-    if (marked !== undefined) tellJob(change, service.label, marked);
-    return movedOnly(marked);
+    if (marked === undefined) return undefined;
+    tellJob(change, service.label, marked);
+    if (!joinsAtOnce(situation, job)) return movedOnly(marked);
+    await setRotation(change.tx, [job.id], 'IN');
+    await askProxies(change, job.environmentId);
+    return movedOnly({ ...marked, rotation: 'IN' });
   });
   // What answers runs; else its container may have ended meanwhile.
   if (!seenHealthy) await observeJob(hold, service.label, job);
   return outcome;
+}
+
+/** With OVERLAP the new jobs of a redeploy get requests all at once, when it switches. */
+function joinsAtOnce({ redeploy }: Situation, job: JobRow): boolean {
+  if (job.rotation === null) return false;
+  const waits = redeploy?.strategy === 'OVERLAP' && job.redeployId === redeploy.id;
+  return !(waits && !redeploy.phases.some(({ phase }) => phase === 'SWITCH'));
 }
 
 /**
@@ -63,21 +72,16 @@ export function isUnhealthy({ state, health }: JobRow): boolean {
   return state === 'RUNNING' && health !== 'HEALTHY';
 }
 
-function targetOf(runtimeName: string | null): ProbeTarget {
-  const kind = findEngineKind(runtimeName);
-  return kind === undefined
-    ? { port: webPort, handshake: undefined }
-    : { port: kind.port, handshake: kind.handshake };
-}
-
-async function watch(hold: Hold, job: JobRow, target: ProbeTarget, patienceMs: number): Promise<Verdict> {
+async function watch(hold: Hold, job: JobRow, runtime: string | null, patienceMs: number): Promise<Verdict> {
+  const check = job.spec?.healthCheck ?? null;
+  const timeoutMs = check === null ? probeTimeoutMs : check.timeoutSeconds * 1000;
   const end = performance.now() + patienceMs;
   let { address } = job;
   let lookedAt = performance.now();
   let output = 'The job has no address on its network yet.';
   for (let attempts = 1; ; attempts++) {
     if (address !== null) {
-      const seen = await probe(address, target, probeTimeoutMs);
+      const seen = await probeHealth({ address, runtime, check }, timeoutMs);
       output = seen.output;
       if (seen.healthy) return { healthy: true, attempts, output };
     }

@@ -39,6 +39,13 @@ const rotatedColumns = {
 };
 const inRotation = sql`${jobs.state} in ('RUNNING', 'STOPPING') and ${jobs.rotation} in ('IN', 'DRAINING')`;
 
+/** Jobs that finish what they have begun, by whatever service. */
+export async function listDraining(reader: Reader, environmentId: string): Promise<string[]> {
+  const draining = and(eq(jobs.environmentId, environmentId), inRotation, eq(jobs.rotation, 'DRAINING'));
+  const rows = await reader.select({ id: jobs.id }).from(jobs).where(draining);
+  return rows.map((row) => row.id);
+}
+
 /** Proxies that serve or are about to; one that fails its check holds nobody up. */
 export async function listProxies(reader: Reader, environmentId: string): Promise<ProxyView[]> {
   const rows = await reader
@@ -82,6 +89,25 @@ export async function markProxiesDue(tx: Transaction, environmentId: string): Pr
         isNull(services.deletedAt),
       ),
     );
+}
+
+/** No new requests from now on, and an end to the old ones; a time that was set already stands. */
+export async function drainAtMost(tx: Transaction, jobId: string, seconds: number): Promise<void> {
+  const until = sql`coalesce(${jobs.drainUntil}, now() + make_interval(secs => ${seconds}))`;
+  await tx
+    .update(jobs)
+    .set({ rotation: 'DRAINING', drainUntil: until })
+    .where(and(eq(jobs.id, jobId), inArray(jobs.rotation, ['IN', 'DRAINING'])));
+}
+
+/** Whether it may still be finishing something, and its time isn't over. */
+export async function isDraining(reader: Reader, jobId: string): Promise<boolean> {
+  const waiting = sql`${jobs.rotation} = 'DRAINING' and ${jobs.drainUntil} > now() and ${jobs.state} = 'RUNNING'`;
+  const rows = await reader
+    .select({ id: jobs.id })
+    .from(jobs)
+    .where(and(eq(jobs.id, jobId), waiting));
+  return rows.length > 0;
 }
 
 /** Puts jobs into rotation or takes them out; answers with those that were elsewhere before. */

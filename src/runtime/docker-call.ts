@@ -38,7 +38,7 @@ export const usualDeadlines: Deadlines = {
 export interface Question {
   /** What is tried, for a person: `start container x`. */
   readonly operation: string;
-  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   /** Parts that come from a caller are encoded by `pathOf`. */
   readonly path: string;
   readonly query?: object;

@@ -18,6 +18,19 @@ export async function ensureNetwork(engine: Engine, spec: NetworkSpec, range: Su
   if (found.length > 1) await keepOne(engine, found);
 }
 
+/** The engine takes the first address of the subnet, and doesn't say so before the first container is there. */
+export async function gatewayOf(engine: Engine, name: string): Promise<string> {
+  const operation = `look at network ${name}`;
+  const path = pathOf`/networks/${name}`;
+  const deadlineMs = engine.deadlines.look;
+  const found = await engine.ask<Docker.NetworkInspectInfo>({ operation, method: 'GET', path, deadlineMs });
+  const [config] = found.IPAM?.Config ?? [];
+  const first = /^(\d+\.\d+\.\d+)\.(\d+)\/\d+$/.exec(config?.['Subnet'] ?? '');
+  const gateway = config?.['Gateway'] ?? (first && `${first[1]}.${Number(first[2]) + 1}`);
+  if (gateway) return gateway;
+  throw new EngineFault(operation, `${operation}: it has no subnet that can be understood.`);
+}
+
 /** One that containers run in stays, and that is an EngineFault (403). */
 export async function removeNetwork(engine: Engine, name: string, installation: string): Promise<void> {
   for (const network of await findOurs(engine, name, installation)) await remove(engine, network);

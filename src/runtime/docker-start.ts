@@ -3,6 +3,7 @@
 import type Docker from 'dockerode';
 import { type Engine, isStatus, pathOf, wordsOf } from './docker-call.ts';
 import { lookAt, lookAtId } from './docker-containers.ts';
+import { root, writeFiles } from './docker-files.ts';
 import { cpuLimits } from './docker-limits.ts';
 import { assertOurs } from './docker-view.ts';
 import { getVolume } from './docker-volumes.ts';
@@ -27,6 +28,7 @@ export async function startContainer(
   await assertVolume(engine, spec);
   const created = await createContainer(engine, spec);
   if ('state' in created && created.state !== 'CREATED') return created;
+  if (spec.files) await writeFiles(engine, spec.name, created.id, spec.files, spec.fileOwner ?? root);
   beforeStart();
   const fault = await tryStart(engine, spec.name, created.id);
   const started = await lookAtId(engine, spec.name, created.id);
@@ -124,7 +126,7 @@ function bodyOf(spec: ContainerSpec): Docker.ContainerCreateOptions {
       // The engine's pushing drivers can hang a container; these files are followed through the API instead.
       LogConfig: { Type: 'local', Config: { 'max-size': '10m', 'max-file': '3' } },
       // Whether to try again is decided above, where it is counted.
-      RestartPolicy: { Name: 'no' },
+      RestartPolicy: { Name: spec.restart === true ? 'on-failure' : 'no' },
     },
   };
 }

@@ -11,9 +11,10 @@ import {
   waitContainer,
 } from './docker-containers.ts';
 import { events } from './docker-events.ts';
+import { putFiles } from './docker-files.ts';
 import { findImage, imageTriggers, importImage, removeImage } from './docker-images.ts';
 import { readLogs } from './docker-logs.ts';
-import { ensureNetwork, listNetworks, removeNetwork } from './docker-networks.ts';
+import { ensureNetwork, gatewayOf, listNetworks, removeNetwork } from './docker-networks.ts';
 import { pullImage } from './docker-pull.ts';
 import { startContainer } from './docker-start.ts';
 import { parseSubnetRange } from './docker-subnets.ts';
@@ -40,6 +41,8 @@ export function openDocker(options: DockerOptions): Runtime {
     ensureVolume: (spec) => ensureVolume(engine, spec),
     removeVolume: (name, installation) => removeVolume(engine, name, installation),
     startContainer: (spec, beforeStart) => startContainer(engine, spec, beforeStart),
+    putFiles: (name, installation, files, owner) => putFiles(engine, name, installation, files, owner),
+    gatewayOf: (network) => gatewayOf(engine, network),
     inspectContainer: (name, installation) => inspectContainer(engine, name, installation),
     stopContainer: (name, installation, grace, id) => stopContainer(engine, name, installation, grace, id),
     removeContainer: (name, installation) => removeContainer(engine, name, installation),

@@ -66,6 +66,18 @@ export interface ContainerSpec {
   /** Mount path → size in bytes. */
   readonly tmpfs: Readonly<Record<string, number>>;
   readonly volume?: { readonly name: string; readonly path: string };
+  /** Written into the container before it starts, with the folders they need. */
+  readonly files?: readonly ContainerFile[];
+  readonly fileOwner?: { readonly uid: number; readonly gid: number };
+  /** The engine starts it again when it ends by itself, also while the control plane is away. */
+  readonly restart?: boolean;
+}
+
+export interface ContainerFile {
+  /** Absolute. */
+  readonly path: string;
+  readonly content: string;
+  readonly mode: number;
 }
 
 export type ContainerState = 'CREATED' | 'RUNNING' | 'EXITED';
@@ -154,6 +166,15 @@ export interface Runtime {
   /** Creates (or finds, after a lost acknowledgement) and starts. Never restarts one that has already exited.
    * `beforeStart` may throw to keep a created container from being started. */
   startContainer(spec: ContainerSpec, beforeStart?: () => void): Promise<ContainerView>;
+  /** Writes files into a container that exists, each whole or not at all. Its root must not be read-only. */
+  putFiles(
+    name: string,
+    installation: string,
+    files: readonly ContainerFile[],
+    owner: { readonly uid: number; readonly gid: number },
+  ): Promise<void>;
+  /** The address on this network that the control plane's connections come from. */
+  gatewayOf(network: string): Promise<string>;
   /** Undefined when there is none of this name; ForeignObject when the installation label differs. */
   inspectContainer(name: string, installation: string): Promise<ContainerView | undefined>;
   /** TERM, the grace period, KILL; answers with the exited container, undefined when it doesn't exist. With the `id` that

@@ -2,8 +2,9 @@
 // histories in a simulated world.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { wantedJobs } from '../../src/model/job-steps.ts';
 import { isAlive } from '../../src/model/jobs.ts';
-import { nextSteps, wantedJobs } from '../../src/model/redeploy.ts';
+import { nextSteps } from '../../src/model/redeploy.ts';
 import {
   type Action,
   type Asked,

@@ -1,12 +1,8 @@
 // What a redeploy does next, as a table of cases.
 import { expect, test } from 'vitest';
 import type { FailureCause } from '../../src/model/failures.ts';
-import {
-  nextSteps,
-  type RedeploySituation,
-  type RedeployStep,
-  wantedJobs,
-} from '../../src/model/redeploy.ts';
+import { wantedJobs } from '../../src/model/job-steps.ts';
+import { nextSteps, type RedeploySituation, type RedeployStep } from '../../src/model/redeploy.ts';
 import { ago, database, ended, job, phases, redeploying, spec, until } from './situations.ts';
 
 const stop = (jobId: string, reason: string): RedeployStep => ({ do: 'STOP_JOB', jobId, reason });

@@ -35,6 +35,7 @@ function askForRedeploy(world: World, asked: Asked): void {
     ...{ id, asked, spec, wanted: [], pullDoneAt: null, ends: [] },
     view: {
       ...{ id, state: 'QUEUED', spec, phases: [], cancelRequested: false, cause: null, lastGood: null },
+      imageFound: false,
       deadlineAt: new Date(world.now + asked.deadlineSeconds * 1000),
     },
   };

@@ -1,6 +1,8 @@
 // A service in a tiny world of its own, in which what the model decides is done: jobs take their time to start, stop and
 // become healthy, crash, or never do any of it, and people ask for things at bad moments. Time is simulated, a quarter of
 // a second at once. After every single step the invariants that hold at all times are looked at.
+
+import { wantedJobs } from '../../src/model/job-steps.ts';
 import { hasEnded, isAlive, type JobState, type JobView, jobMoves } from '../../src/model/jobs.ts';
 import {
   type EndState,
@@ -8,7 +10,6 @@ import {
   type RedeployStep,
   type RedeployView,
   type WantedJobs,
-  wantedJobs,
 } from '../../src/model/redeploy.ts';
 import type { Spec } from '../../src/model/spec.ts';
 import { type SteadyStep, steadySteps } from '../../src/model/steady.ts';
@@ -127,7 +128,8 @@ export function decide(world: World): (RedeployStep | SteadyStep)[] {
   const lastGood = running === undefined ? null : { redeployId: running.id, spec: running.spec };
   if (open !== undefined) {
     const mine = jobs.filter((job) => isAlive(job) || [job.redeployId, job.restoredBy].includes(open.id));
-    return nextSteps({ redeploy: { ...open.view, lastGood }, jobs: mine, workers, healthySeconds, now });
+    const known = { workers, proxies: 'NONE', healthySeconds, now } as const;
+    return nextSteps({ redeploy: { ...open.view, lastGood }, jobs: mine, ...known });
   }
   const { stopped, failing, budgetFrom } = world;
   const situation = { stopped, failing: failing > 0, budgetFrom, running: lastGood, workers };
@@ -237,7 +239,7 @@ function schedule(
       world.jobs.push({
         ...{ id: `job-${String(number).padStart(6, '0')}`, type, target, redeployId: of.id, restoredBy },
         ...{ state: 'SCHEDULED', health: null, stopRequested: false, createdAt: new Date(world.now) },
-        ...{ startedAt: null, stoppedAt: null, cleaned: false, fate, doneAt: null },
+        ...{ startedAt: null, stoppedAt: null, cleaned: false, rotation: null, fate, doneAt: null },
       });
     }
   return wanted.length > 0;

@@ -24,6 +24,7 @@ export function job(id: string, redeployId: 'new' | 'old', more: Partial<JobView
       health: 'HEALTHY',
     },
     ...{ stopRequested: false, createdAt: ago(60), startedAt: ago(59), stoppedAt: null, cleaned: false },
+    rotation: null,
     ...more,
   };
 }
@@ -50,10 +51,11 @@ export function redeploying(
 ): RedeploySituation {
   const redeploy: RedeployView = {
     ...{ id: 'new', state: 'RUNNING', spec, phases: [], deadlineAt: ago(-300), cancelRequested: false },
+    imageFound: false,
     ...{ cause: null, lastGood: { redeployId: 'old', spec: view.spec ?? spec } },
     ...view,
   };
-  return { redeploy, jobs, workers: {}, healthySeconds: 120, now, ...more };
+  return { redeploy, jobs, workers: {}, proxies: 'NONE', healthySeconds: 120, now, ...more };
 }
 
 export function steady(jobs: readonly JobView[], more: Partial<SteadySituation> = {}): SteadySituation {

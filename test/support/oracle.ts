@@ -2,8 +2,9 @@
 // database and the event log are compared with each other. Answers with every breach as a sentence; none is the empty list.
 // Some breaches mend themselves in time (a container not yet cleared away); `expectPeace` gives them that time.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { wantedJobs } from '../../src/model/job-steps.ts';
 import { containerName, hasEnded, isAlive, networkName } from '../../src/model/jobs.ts';
-import { openStates, redeployLimits, wantedJobs } from '../../src/model/redeploy.ts';
+import { openStates, redeployLimits } from '../../src/model/redeploy.ts';
 import type { JobRow } from '../../src/postgres/jobs.ts';
 import type { Store } from '../../src/postgres/open.ts';
 import type { RedeployRow } from '../../src/postgres/redeploys.ts';

@@ -5,6 +5,7 @@ import { openRepositories } from '../../src/build/git.ts';
 import type { Control } from '../../src/control/control.ts';
 import { openImages } from '../../src/images/obtain.ts';
 import { type Log, openLog } from '../../src/log.ts';
+import { openControlKeys } from '../../src/orchestrator/control-keys.ts';
 import type { OrchestratorSettings, Point } from '../../src/orchestrator/deps.ts';
 import { startOrchestrator } from '../../src/orchestrator/orchestrator.ts';
 import { readOutput } from '../../src/orchestrator/output.ts';
@@ -25,6 +26,7 @@ export const quickSettings: PlaneSettings = {
   deadlineSeconds: 60,
   keptReleases: 3,
   compareSeconds: 2,
+  publicSecurePort: 443,
   buildSeconds: 60,
   buildMemoryMiB: 512,
   volumeRetentionSeconds: 0,
@@ -93,6 +95,7 @@ export async function openPlane(options: PlaneOptions): Promise<Plane> {
     settings: { ...quickSettings, ...options.settings },
     runtime,
     images: openImages(runtime, { cacheDirectory: join(dataDirectory, 'images') }),
+    controlKeys: await openControlKeys(control.store, control.vault),
     replica,
     logger: options.logger ?? openLog(),
     repositories,

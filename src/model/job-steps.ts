@@ -1,0 +1,59 @@
+// What redeploys of every strategy have in common: the jobs a spec wants, the steps that bring jobs to health, and what
+// counts as their failure. Pure.
+import { isAlive, type JobView } from './jobs.ts';
+import type { FailReason, RedeploySituation, RedeployStep, WantedJobs } from './redeploy.ts';
+import type { Spec } from './spec.ts';
+
+export const replacedByRedeploy = 'Replaced by a redeploy';
+
+export function stop(job: JobView, reason: string): RedeployStep {
+  return { do: 'STOP_JOB', jobId: job.id, reason };
+}
+
+export function isLeaving(job: JobView): boolean {
+  return job.stopRequested || job.state === 'STOPPING';
+}
+
+export function stepsToHealthy(
+  jobs: readonly JobView[],
+  { healthySeconds }: Pick<RedeploySituation, 'healthySeconds'>,
+): RedeployStep[] {
+  return jobs.flatMap((job): RedeployStep[] => {
+    if (job.stopRequested && isAlive(job)) return [stop(job, 'Stopped on request')];
+    if (job.state === 'STOPPING') return [stop(job, replacedByRedeploy)];
+    if (job.state === 'SCHEDULED' || job.state === 'STARTING') return [{ do: 'START_JOB', jobId: job.id }];
+    if (job.state === 'RUNNING' && job.health !== 'HEALTHY')
+      return [{ do: 'VERIFY_JOB', jobId: job.id, until: healthyBy(job, healthySeconds) }];
+    return [];
+  });
+}
+
+export function failureAmong(
+  jobs: readonly JobView[],
+  situation: Pick<RedeploySituation, 'now' | 'healthySeconds'>,
+): FailReason | undefined {
+  for (const job of jobs) {
+    // One stopped on request counts too: what was never seen healthy must not become the last good spec.
+    if (!isAlive(job)) return { kind: 'JOB_ENDED', jobId: job.id };
+    const waiting = job.state === 'RUNNING' && job.health !== 'HEALTHY';
+    if (waiting && situation.now >= healthyBy(job, situation.healthySeconds))
+      return { kind: 'NOT_HEALTHY', jobId: job.id };
+  }
+  return undefined;
+}
+
+export function healthyBy(job: JobView, healthySeconds: number): Date {
+  return new Date((job.startedAt ?? job.createdAt).getTime() + healthySeconds * 1000);
+}
+
+export function wantedJobs(spec: Spec, workers: Readonly<Record<string, number>>): WantedJobs[] {
+  const deploy: WantedJobs = { type: 'DEPLOY', target: null, count: spec.scale };
+  const targets = Object.entries(workers)
+    .filter(([target]) => Object.hasOwn(spec.commands, target))
+    .map(([target, count]): WantedJobs => ({ type: 'WORKER', target, count }));
+  return [deploy, ...targets].filter(({ count }) => count > 0);
+}
+
+export function countOf(wanted: readonly WantedJobs[]): number {
+  return wanted.reduce((sum, { count }) => sum + count, 0);
+}

@@ -1,0 +1,151 @@
+// A redeploy by strategy OVERLAP: the new jobs start beside the old ones, which serve until every new one is healthy; then
+// the service proxies switch, the old ones finish what they have begun for the overlap period, are drained and stopped.
+// Pure, as redeploy.ts is, and by the same steps.
+//
+// Who gets requests: until SWITCH the old jobs alone, from SWITCH on the new ones alone. A new job that ends before DRAIN, or
+// a cancel, switches back to the old ones, which still run. From DRAIN on there is no way back.
+import {
+  failureAmong,
+  isLeaving,
+  replacedByRedeploy,
+  stepsToHealthy,
+  stop,
+  wantedJobs,
+} from './job-steps.ts';
+import { isAlive, type JobView } from './jobs.ts';
+import {
+  type EndState,
+  type FailReason,
+  phaseOf,
+  type RedeploySituation,
+  type RedeployStep,
+  type RedeployView,
+  undoUntil,
+} from './redeploy.ts';
+
+/** How long a job that is to stop may go on with what it has begun, in seconds. */
+export const drainSeconds = 10;
+
+/** After the switch nothing fails by its deadline: the new jobs were seen healthy, and the rest takes its time. */
+export function switchBy({ deadlineAt, spec }: RedeployView): Date {
+  return new Date(deadlineAt.getTime() - (spec.overlapSeconds + drainSeconds) * 1000);
+}
+
+/** Past it the old jobs are being stopped. */
+export function isBeyondReturn({ phases }: Pick<RedeployView, 'phases'>): boolean {
+  return phases.at(-1)?.phase === 'DRAIN';
+}
+
+export function stepsOfOverlap(situation: RedeploySituation): RedeployStep[] {
+  const { redeploy, now } = situation;
+  const phase = phaseOf(redeploy);
+  if (phase === 'DRAIN') return stepsToStopOld(situation);
+  if (redeploy.cancelRequested) return [{ do: 'FAIL', because: { kind: 'CANCELED' } }];
+  if (phase !== 'OVERLAP' && now >= switchBy(redeploy))
+    return [{ do: 'FAIL', because: { kind: 'DEADLINE' } }];
+  switch (phase) {
+    case 'PULL_IMAGE':
+      return redeploy.imageFound ? stepsToMakeRoom(situation) : [{ do: 'OBTAIN_IMAGE' }];
+    case 'START_NEW':
+    case 'VERIFY':
+      return stepsBeside(situation);
+    case 'SWITCH':
+      return (
+        failingAfterSwitch(situation) ??
+        (situation.proxies === 'BEHIND'
+          ? [{ do: 'WAIT', until: switchBy(redeploy) }]
+          : [{ do: 'ENTER_OVERLAP' }])
+      );
+    case 'OVERLAP':
+      return failingAfterSwitch(situation) ?? stepsToWaitOut(situation);
+    default:
+      return [{ do: 'PREPARE' }];
+  }
+}
+
+/** What redeploys before this one had begun and never put into rotation goes first: there is no room for three sets. */
+function stepsToMakeRoom(situation: RedeploySituation): RedeployStep[] {
+  const leftover = oldJobs(situation).filter((job) => !serves(job, situation));
+  if (leftover.length > 0) return leftover.map((job) => stop(job, 'Its redeploy gave way to a newer one'));
+  return [{ do: 'ENTER_START_NEW', wanted: wantedJobs(situation.redeploy.spec, situation.workers) }];
+}
+
+function serves(job: JobView, { redeploy: { lastGood } }: RedeploySituation): boolean {
+  return !isLeaving(job) && (job.rotation === 'IN' || job.redeployId === lastGood?.redeployId);
+}
+
+function stepsBeside(situation: RedeploySituation): RedeployStep[] {
+  const own = ownJobs(situation);
+  const failed = failureAmong(own, situation);
+  if (failed !== undefined) return [{ do: 'FAIL', because: failed }];
+  const steps = stepsToHealthy(own, situation);
+  const verifying = phaseOf(situation.redeploy) === 'VERIFY';
+  if (steps.length === 0 && verifying) return [{ do: 'SWITCH' }];
+  const allStarted = !steps.some((step) => step.do === 'START_JOB');
+  return allStarted && !verifying ? [{ do: 'ENTER_VERIFY' }, ...steps] : steps;
+}
+
+/** One that fails its check has only left rotation; one that has ended, or none left that is healthy, is a failure. */
+function failingAfterSwitch(situation: RedeploySituation): RedeployStep[] | undefined {
+  const own = ownJobs(situation);
+  const ended = own.find((job) => !isAlive(job));
+  const deploys = own.filter((job) => job.type === 'DEPLOY');
+  const [first] = deploys;
+  const noneHealthy = first !== undefined && !deploys.some((job) => job.health === 'HEALTHY');
+  const because: FailReason | undefined = ended
+    ? { kind: 'JOB_ENDED', jobId: ended.id }
+    : noneHealthy
+      ? { kind: 'NOT_HEALTHY', jobId: first.id }
+      : undefined;
+  return because && [{ do: 'FAIL', because }];
+}
+
+/** Old workers need not wait: nobody sends them requests. */
+function stepsToWaitOut(situation: RedeploySituation): RedeployStep[] {
+  const { redeploy, now } = situation;
+  const began = new Date(redeploy.phases.at(-1)?.startedAt ?? now);
+  const until = new Date(began.getTime() + redeploy.spec.overlapSeconds * 1000);
+  const old = oldJobs(situation);
+  if (now >= until || old.length === 0) return [{ do: 'ENTER_DRAIN' }];
+  const workers = old.filter((job) => job.type === 'WORKER');
+  return [...workers.map((job) => stop(job, replacedByRedeploy)), { do: 'WAIT', until }];
+}
+
+function stepsToStopOld(situation: RedeploySituation): RedeployStep[] {
+  const late = situation.now >= situation.redeploy.deadlineAt;
+  const old = late ? [] : oldJobs(situation);
+  if (old.length > 0) return old.map((job) => stop(job, replacedByRedeploy));
+  return [{ do: 'END', state: 'SUCCEEDED' }];
+}
+
+/** Before the switch the new jobs go and the old have served all along; after it requests go back to the old first. */
+export function stepsToUndoOverlap(situation: RedeploySituation): RedeployStep[] {
+  const { redeploy, now } = situation;
+  const canceled = redeploy.cause?.kind === 'CANCELED';
+  const failed: EndState = canceled ? 'CANCELED' : 'FAILED';
+  if (now >= undoUntil(redeploy)) return [{ do: 'END', state: failed }];
+  const own = ownJobs(situation).filter(isAlive);
+  const switched = redeploy.phases.some(({ phase }) => phase === 'SWITCH');
+  if (!switched) return own.length > 0 ? own.map(goes) : [{ do: 'END', state: failed }];
+  if (phaseOf(redeploy) !== 'RESTORE') {
+    // Nobody to go back to: what is left of the new ones serves on, and what is missing is replaced afterwards.
+    const backing = oldJobs(situation).some(
+      (job) => job.type === 'DEPLOY' && job.health === 'HEALTHY' && !isLeaving(job),
+    );
+    return [backing ? { do: 'SWITCH_BACK' } : { do: 'END', state: failed }];
+  }
+  if (situation.proxies === 'BEHIND') return [{ do: 'WAIT', until: undoUntil(redeploy) }];
+  return own.length > 0 ? own.map(goes) : [{ do: 'END', state: canceled ? 'CANCELED' : 'ROLLED_BACK' }];
+}
+
+function goes(job: JobView): RedeployStep {
+  return stop(job, 'Its redeploy failed');
+}
+
+function ownJobs({ redeploy, jobs }: RedeploySituation): JobView[] {
+  return jobs.filter((job) => job.redeployId === redeploy.id);
+}
+
+function oldJobs({ redeploy, jobs }: RedeploySituation): JobView[] {
+  return jobs.filter((job) => isAlive(job) && job.redeployId !== redeploy.id);
+}

@@ -1,0 +1,57 @@
+// What a service proxy's job starts from: its configuration made from the spec copy it keeps and the rotation of this
+// moment, its certificates opened for this moment only, and a key for its control channel.
+import { containerName, networkName } from '../model/jobs.ts';
+import type { ProxyRotation } from '../model/rotation.ts';
+import type { ProxySpec } from '../model/sites.ts';
+import type { JobRow } from '../postgres/jobs.ts';
+import { readClock } from '../postgres/open.ts';
+import { readRotation } from '../postgres/rotation.ts';
+import { openSecrets } from '../postgres/variables.ts';
+import { proxyFiles } from '../proxy/configuration.ts';
+import type { ProxyFile } from '../proxy/layout.ts';
+import { issueServerKey } from './control-keys.ts';
+import type { Deps } from './deps.ts';
+
+const connections = 10_000;
+
+export interface ProxyStart {
+  readonly files: readonly ProxyFile[];
+  /** What it will have when it runs. */
+  readonly rotation: ProxyRotation;
+}
+
+export async function prepareProxy(deps: Deps, job: JobRow, spec: ProxySpec): Promise<ProxyStart> {
+  const { store, runtime, controlKeys } = deps;
+  const [rotation, pems, gateway, now] = await Promise.all([
+    readRotation(store.db, job.environmentId),
+    openCertificates(deps, spec),
+    runtime.gatewayOf(networkName(job.environmentId)),
+    readClock(store.db),
+  ]);
+  const serverPem = await issueServerKey(controlKeys, containerName(job.id), now);
+  const control = { serverPem, authorityPem: controlKeys.authority.certificate };
+  const size = { threads: Math.max(1, Math.ceil((job.spec?.size.cpuMillis ?? 0) / 1000)), connections };
+  const input = { spec, rotation, pems, gateway, control, publicSecurePort: publicSecurePort(deps) };
+  return { files: proxyFiles({ ...input, ...size }), rotation };
+}
+
+/** By certificate id. */
+async function openCertificates({ store, vault }: Deps, spec: ProxySpec): Promise<Map<string, string>> {
+  const secrets = await openSecrets(
+    store.db,
+    vault,
+    spec.certificates.map((each) => each.secretId),
+  );
+  return new Map(
+    spec.certificates.map(({ id, secretId }) => {
+      const pem = secrets.get(secretId);
+      if (pem === undefined) throw new Error(`the certificate ${id} is gone`);
+      return [id, pem];
+    }),
+  );
+}
+
+/** Where visitors reach sites by HTTPS. */
+export function publicSecurePort({ settings }: Deps): number {
+  return settings.publicSecurePort;
+}

@@ -1,0 +1,91 @@
+// Bringing a running proxy to the rotation that is wanted: first what it would start from, so that its own restart brings
+// back the same, then its memory through the runtime API, then the record. Only the holder of the proxy's service does this,
+// so no two ever tell a proxy different things.
+
+import { containerName } from '../model/jobs.ts';
+import { changedJobs, type ProxyRotation } from '../model/rotation.ts';
+import type { Change } from '../postgres/change.ts';
+import type { JobRow } from '../postgres/jobs.ts';
+import { findOpenRedeploys } from '../postgres/redeploys.ts';
+import { listProxies, readRotation, saveApplied } from '../postgres/rotation.ts';
+import { listServicesById, markDue } from '../postgres/services.ts';
+import { rotationFiles } from '../proxy/configuration.ts';
+import { owner, ports } from '../proxy/layout.ts';
+import { rotationCommands } from '../proxy/rotation.ts';
+import { openRuntimeApi, type RuntimeApi } from '../proxy/runtime-api.ts';
+import { assertHeld, type Deps, type Hold, type Outcome, perform } from './deps.ts';
+import { publicSecurePort } from './proxy-start.ts';
+import type { Situation } from './situation.ts';
+
+export function syncProxy(hold: Hold, _situation: Situation, job: JobRow): Promise<Outcome> {
+  const { deps } = hold;
+  const effect = async () => {
+    const wanted = await readRotation(deps.store.db, job.environmentId);
+    await apply(hold, job, wanted);
+    return wanted;
+  };
+  return perform(hold, 'SYNC_PROXY', effect, async (change, wanted) => {
+    await saveApplied(change.tx, job.id, wanted);
+    await tell(change, job, wanted);
+    return undefined;
+  });
+}
+
+async function apply(hold: Hold, job: JobRow, rotation: ProxyRotation): Promise<void> {
+  const { runtime, installation } = hold.deps;
+  const spec = job.spec?.proxy;
+  if (spec == null) throw new Error(`the proxy's job ${job.id} has no sites`);
+  const files = rotationFiles({ spec, rotation, publicSecurePort: publicSecurePort(hold.deps) });
+  assertHeld(hold);
+  await runtime.putFiles(containerName(job.id), installation.id, files, owner);
+  const api = channelTo(hold.deps, job);
+  const commands = rotationCommands(await api.showRotation(), rotation, spec);
+  assertHeld(hold);
+  await api.apply(commands);
+}
+
+export function channelTo({ controlKeys }: Deps, job: JobRow): RuntimeApi {
+  if (job.address === null) throw new Error(`the proxy's job ${job.id} has no address`);
+  return openRuntimeApi({
+    address: job.address,
+    port: ports.control,
+    serverName: containerName(job.id),
+    authorityPem: controlKeys.authority.certificate,
+    clientCertificatePem: controlKeys.client.chain,
+    clientKeyPem: controlKeys.client.privateKey,
+  });
+}
+
+/** Told when the last running proxy has it: from then on it is true for every request. */
+async function tell(change: Change, proxy: JobRow, wanted: ProxyRotation): Promise<void> {
+  const { environmentId } = proxy;
+  const others = (await listProxies(change.tx, environmentId)).filter((each) => each.jobId !== proxy.id);
+  const changed = changedJobs(proxy.applied, wanted);
+  const serviceIds = [...new Set(changed.map((each) => each.serviceId))];
+  if (serviceIds.length === 0) return;
+  const services = new Map((await listServicesById(change.tx, serviceIds)).map((row) => [row.id, row]));
+  const open = await findOpenRedeploys(change.tx, serviceIds);
+  for (const { jobId, serviceId, rotation } of changed) {
+    const behind = others.some(({ applied }) =>
+      changedJobs(applied, wanted).some((each) => each.jobId === jobId),
+    );
+    if (behind) continue;
+    change.emit({
+      environmentId,
+      serviceId,
+      jobId,
+      redeployId: open.get(serviceId)?.id ?? null,
+      type: 'ROTATION_CHANGED',
+      data: { rotation, proxies: others.length + 1 },
+      message: sentences[rotation](services.get(serviceId)?.label ?? serviceId),
+    });
+  }
+  await markDue(change.tx, serviceIds);
+  change.nudge('due');
+}
+
+const sentences = {
+  IN: (label: string) => `Requests go to a job of ${label}.`,
+  DRAINING: (label: string) => `No new requests go to a job of ${label}; what it has begun may end.`,
+  OUT: (label: string) => `No requests go to a job of ${label} any more.`,
+};
