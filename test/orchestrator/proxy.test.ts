@@ -1,0 +1,120 @@
+// A service proxy deployed with its environment, and who gets its requests through redeploys of both strategies.
+import { Agent, request } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createEnvironment } from '../../src/control/environments.ts';
+import { disableMaintenance, enableMaintenance } from '../../src/control/maintenance.ts';
+import { updateService } from '../../src/control/update-service.ts';
+import { listJobsById, listJobsToCompare } from '../../src/postgres/jobs.ts';
+import { findOpenRedeploys } from '../../src/postgres/redeploys.ts';
+import { listServicesOf } from '../../src/postgres/services.ts';
+import { freshDatabase } from '../support/postgres.ts';
+import { newRelease, openWorld, redeployed, until, type World } from '../support/world.ts';
+
+const host = 'shop.test.local';
+const web = 'mkdir -p /tmp/www && echo hello > /tmp/www/index.html && exec httpd -f -p 8080 -h /tmp/www';
+
+let world: World;
+let serviceId: string;
+let address: string;
+
+beforeAll(async () => {
+  const { url } = await freshDatabase();
+  world = await openWorld(url, { settings: { included: ['SERVICE_PROXY'], domain: 'test.local' } });
+  const { ids } = await createEnvironment(world.control, world.caller, {
+    name: 'Shop',
+    namespace: 'shop',
+    kind: 'SANDBOX',
+    services: [{ type: 'CODE', label: 'web', scale: 2, size: { memoryMiB: 64 } }],
+  });
+  const { db } = world.control.store;
+  const services = await listServicesOf(db, ids.environmentId);
+  const idOf = (type: string) => services.find((row) => row.type === type)?.id ?? '';
+  const proxyId = idOf('SERVICE_PROXY');
+  serviceId = idOf('CODE');
+  await until(
+    'the proxy is deployed',
+    () => findOpenRedeploys(db, [proxyId]),
+    (open) => open.size === 0,
+  );
+  const running = (await listJobsToCompare(db)).filter((job) => job.serviceId === proxyId);
+  const [job] = await listJobsById(
+    db,
+    running.map((each) => each.id),
+  );
+  address = job?.address ?? '';
+}, 120_000);
+afterAll(() => world.close());
+
+test('no healthy job: 503; unknown host: 404', async () => {
+  expect([await ask(host), await ask('other.test.local')]).toEqual(['503', '404']);
+});
+
+test('RECREATE has succeeded when requests reach the new jobs', async () => {
+  await newRelease(world, serviceId, { web });
+  const { state, phases } = await redeployed(world, serviceId);
+  expect([state, phases.at(-1)?.phase, await ask(host)]).toEqual(['SUCCEEDED', 'SWITCH', '200']);
+});
+
+test('OVERLAP under load loses no request', async () => {
+  await updateService(world.control, world.caller, { serviceId, overlapSeconds: 1 });
+  const load = startLoad();
+  for (let round = 0; round < 3; round++) {
+    const { state, phases } = await redeployed(world, serviceId);
+    expect([state, phases.map(({ phase }) => phase)]).toEqual([
+      'SUCCEEDED',
+      ['PREPARE', 'PULL_IMAGE', 'START_NEW', 'VERIFY', 'SWITCH', 'OVERLAP', 'DRAIN'],
+    ]);
+  }
+  const seen = await load.end();
+  expect(Object.keys(seen)).toEqual(['200']);
+  expect(seen['200']).toBeGreaterThan(100);
+}, 60_000);
+
+test('maintenance acts at once, both ways', async () => {
+  const answers = (status: string) =>
+    until(
+      `answers ${status}`,
+      () => ask(host),
+      (got) => got === status,
+    );
+  await enableMaintenance(world.control, world.caller, { serviceId });
+  await answers('503');
+  await disableMaintenance(world.control, world.caller, { serviceId });
+  await answers('200');
+});
+
+/** Eight visitors on connections kept alive, until it is ended; answers with how often each status was seen. */
+function startLoad() {
+  const seen: Record<string, number> = {};
+  const agent = new Agent({ keepAlive: true, maxSockets: 8 });
+  let running = true;
+  const visitors = Array.from({ length: 8 }, async () => {
+    while (running) {
+      const status = await ask(host, agent);
+      seen[status] = (seen[status] ?? 0) + 1;
+      await sleep(20);
+    }
+  });
+  return {
+    end: async () => {
+      running = false;
+      await Promise.all(visitors);
+      agent.destroy();
+      return seen;
+    },
+  };
+}
+
+/** The status, or the code of the error. */
+function ask(name: string, agent: Agent | false = false): Promise<string> {
+  return new Promise((resolve) => {
+    const asking = request({ host: address, port: 8080, headers: { host: name }, agent, timeout: 5_000 });
+    asking.on('response', (response) => {
+      response.resume();
+      response.on('end', () => resolve(String(response.statusCode)));
+    });
+    asking.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    asking.end();
+  });
+}
