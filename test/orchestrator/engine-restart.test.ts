@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import Docker from 'dockerode';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { deployWorker } from '../../src/control/workers.ts';
+import type { Point } from '../../src/orchestrator/deps.ts';
 import { labels } from '../../src/runtime/runtime.ts';
 import { type Follower, follow } from '../crash/follower.ts';
 import { type CrashChild, startChild } from '../support/crash-child.ts';
@@ -79,7 +80,17 @@ describe.skipIf(obstacle !== undefined)('an engine that is away for three second
   /** Each listens first; what it answers with waits for the moment. */
   const moments: Record<string, () => Promise<() => Promise<void>>> = {
     'while old jobs are stopping': () => listenForEngine('kill'),
+    'when new jobs are about to be started': () => listenForPlane('START_JOB:BEFORE', 'SIGSTOP'),
+    // A signal that does nothing: it only tells.
+    'while new jobs are verified': () => listenForPlane('ENTER_VERIFY:WRITTEN', 'SIGCONT'),
   };
+
+  /** Until the orchestrator passes the point for the first time, where the signal reaches it. */
+  async function listenForPlane(point: Point, signal: NodeJS.Signals): Promise<() => Promise<void>> {
+    const before = plane.lines.length;
+    await plane.arm(point, 1, signal);
+    return () => plane.waitFor(`hit ${point}`, undefined, before);
+  }
 
   /** Until the engine itself tells of an action on a container of the busy service. */
   async function listenForEngine(action: string): Promise<() => Promise<void>> {
@@ -94,7 +105,9 @@ describe.skipIf(obstacle !== undefined)('an engine that is away for three second
 
   test.each<[string, 'stop' | 'kill']>([
     ['while old jobs are stopping', 'kill'],
-    ['while old jobs are stopping', 'stop'],
+    ['when new jobs are about to be started', 'stop'],
+    ['when new jobs are about to be started', 'kill'],
+    ['while new jobs are verified', 'kill'],
   ])(
     '%s (%s) makes the redeploy late, not wrong',
     async (moment, end) => {
@@ -102,6 +115,7 @@ describe.skipIf(obstacle !== undefined)('an engine that is away for three second
       const redeployId = await askRedeploy(world, busy.serviceId);
       await reached?.();
       await engine[end]();
+      plane.kill('SIGCONT');
       await sleep(awayMs);
       await engine.start();
       await follower.cut();
