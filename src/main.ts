@@ -76,7 +76,8 @@ export async function startBerth(config: Config, options: StartOptions = {}): Pr
       hookSocketPath,
     });
     const publicUrl = config.publicUrl ?? `http://${config.host}:${config.port}`;
-    const settings = { ...config, publicUrl, included: options.included ?? [] };
+    const acmeTrust = await textOf(config.acmeCaFile);
+    const settings = { ...config, publicUrl, acmeTrust, included: options.included ?? [] };
     const control: Control = {
       store,
       nudges,
@@ -100,7 +101,7 @@ export async function startBerth(config: Config, options: StartOptions = {}): Pr
         replica,
         logger,
         repositories,
-        certificateAuthority: await certificateAuthority(config),
+        certificateAuthority: await textOf(config.buildCaFile),
         forgetService: (serviceId) => repositories.remove(serviceId),
         at,
       }),
@@ -157,8 +158,8 @@ async function socketPath(config: Config): Promise<string> {
   return `/tmp/berth-${randomUUID()}/push.sock`;
 }
 
-async function certificateAuthority(config: Config): Promise<string | undefined> {
-  return config.buildCaFile === undefined ? undefined : readFile(config.buildCaFile, 'utf8');
+async function textOf(file: string | undefined): Promise<string | undefined> {
+  return file === undefined ? undefined : readFile(file, 'utf8');
 }
 
 async function main(): Promise<void> {

@@ -5,7 +5,7 @@ import { makeSelfSigned } from '../certificates/self-signed.ts';
 import { Conflict, InvalidInput, LimitReached, NotFound, Refusal } from '../errors.ts';
 import { newId } from '../ids.ts';
 import type { Caller } from '../model/callers.ts';
-import { type CertificateSource, renewAt } from '../model/certificates.ts';
+import { type CertificateSource, certificateSecret, renewAt, selfSignedDays } from '../model/certificates.ts';
 import { checkName } from '../model/rules.ts';
 import { checkHost } from '../model/sites.ts';
 import {
@@ -28,7 +28,6 @@ export type CertificateIds = { certificateId: string; environmentId: string };
 
 const mostCertificates = 200;
 const mostHosts = 100;
-const selfSignedDays = 90;
 
 export interface UploadCertificateInput {
   readonly environmentId: string;
@@ -194,10 +193,6 @@ async function proxyOf({ tx }: Change, environmentId: string): Promise<string> {
   const proxy = (await listServicesOf(tx, environmentId)).find((each) => each.type === 'SERVICE_PROXY');
   if (proxy !== undefined) return proxy.id;
   throw new Conflict('The environment has no service proxy.', ['input', 'environmentId']);
-}
-
-export function certificateSecret(id: string): string {
-  return `certificate ${id}`;
 }
 
 function tellAdded(

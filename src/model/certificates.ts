@@ -39,6 +39,14 @@ export const certificateLimits = {
   hostsPerOrder: 100,
 } as const;
 
+/** How long one that is signed by itself is valid. */
+export const selfSignedDays = 90;
+
+/** Name of the secret that holds chain and key. */
+export function certificateSecret(id: string): string {
+  return `certificate ${id}`;
+}
+
 /** Within so many days its expiry is a critical check result. */
 export const expiresSoonDays = 14;
 

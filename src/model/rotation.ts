@@ -25,6 +25,8 @@ export interface ProxyRotation {
   readonly services: readonly ServiceRotation[];
   /** ACME HTTP-01: token → key authorization. */
   readonly challenges: Readonly<Record<string, string>>;
+  /** Certificate → fingerprint of what it is at present: a renewed one is served without a redeploy. */
+  readonly certificates: Readonly<Record<string, string>>;
 }
 
 /** A living deploy job of a code service, as far as rotation is concerned. */
@@ -47,7 +49,7 @@ export interface ProxyView {
 export function wantedRotation(
   services: readonly { readonly id: string; readonly maintenance: boolean }[],
   jobs: readonly RotatedJob[],
-  challenges: Readonly<Record<string, string>>,
+  { challenges, certificates }: Pick<ProxyRotation, 'challenges' | 'certificates'>,
   port: number,
 ): ProxyRotation {
   const byService = Map.groupBy(jobs, (job) => job.serviceId);
@@ -61,7 +63,8 @@ export function wantedRotation(
         return [{ jobId: job.id, address: job.address, port, state }];
       }),
     })),
-    challenges: Object.fromEntries(Object.entries(challenges).sort(([a], [b]) => (a < b ? -1 : 1))),
+    challenges,
+    certificates,
   };
 }
 
@@ -70,8 +73,9 @@ export function sameRotation(a: ProxyRotation | null, b: ProxyRotation): boolean
   return a !== null && rotationText(a) === rotationText(b);
 }
 
-function rotationText({ services, challenges }: ProxyRotation): string {
-  return JSON.stringify([services.map(serviceText), Object.entries(challenges).sort()]);
+function rotationText({ services, challenges, certificates }: ProxyRotation): string {
+  const maps = [challenges, certificates].map((map) => Object.entries(map).sort());
+  return JSON.stringify([services.map(serviceText), ...maps]);
 }
 
 function serviceText({ serviceId, maintenance, servers }: ServiceRotation): string {

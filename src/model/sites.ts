@@ -33,18 +33,11 @@ export interface SiteSpec {
   readonly corsOrigins: readonly string[];
 }
 
-export interface CertificateRef {
-  readonly id: string;
-  /** The secret in which chain and key stand, as one PEM text. */
-  readonly secretId: string;
-  /** SHA-256 of the leaf certificate, hexadecimal. */
-  readonly fingerprint: string;
-}
-
 /** What a service proxy is deployed with. */
 export interface ProxySpec {
   readonly sites: readonly SiteSpec[];
-  readonly certificates: readonly CertificateRef[];
+  /** Ids of the certificates that its sites are served with, each as it is at the moment. */
+  readonly certificates: readonly string[];
 }
 
 export const standardLimits: SiteLimits = {

@@ -102,8 +102,7 @@ function flatten(spec: Spec): Map<string, string> {
     for (const [name, value] of Object.entries(spec.healthCheck))
       if (value !== null) fields.set(`healthCheck.${name}`, shown(value));
   for (const site of spec.proxy?.sites ?? []) fields.set(`sites.${site.host}`, siteText(site));
-  for (const { id, fingerprint } of spec.proxy?.certificates ?? [])
-    fields.set(`certificates.${id}`, `fingerprint ${fingerprint}`);
+  for (const id of spec.proxy?.certificates ?? []) fields.set(`certificates.${id}`, 'served');
   for (const [target, command] of Object.entries(spec.commands)) fields.set(`commands.${target}`, command);
   for (const [name, ref] of Object.entries(spec.variables))
     fields.set(`variables.${name}`, `digest ${ref.digest}`);

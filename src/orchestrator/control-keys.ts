@@ -2,8 +2,8 @@
 // control plane, and for every proxy's job a key of its own.
 import { type Authority, issue, makeAuthority } from '../certificates/authority.ts';
 import type { KeyedChain } from '../model/certificates.ts';
-import { ensureSecretFact } from '../postgres/control-keys.ts';
 import { readClock, type Store } from '../postgres/open.ts';
+import { ensureSecretFact } from '../postgres/secret-facts.ts';
 import type { Vault } from '../postgres/vault.ts';
 
 export interface ControlKeys {
@@ -15,7 +15,7 @@ export interface ControlKeys {
 const keyDays = 3_600;
 
 export async function openControlKeys(store: Store, vault: Vault): Promise<ControlKeys> {
-  const text = await ensureSecretFact(store, vault, async () => {
+  const text = await ensureSecretFact(store, vault, 'control keys', async () => {
     const now = await readClock(store.db);
     const authority = await makeAuthority(now);
     const client = await issue(authority, {

@@ -20,6 +20,11 @@ export interface OrchestratorSettings {
   readonly keptReleases: number;
   /** How often the engine's containers are compared with the database, in seconds. */
   readonly compareSeconds: number;
+  /** Where certificates are obtained by ACME; undefined: nowhere. */
+  readonly acmeDirectory?: string | undefined;
+  readonly acmeContact?: string | undefined;
+  /** Roots for the directory's own TLS beside the usual ones, as PEM. */
+  readonly acmeTrust?: string | undefined;
   /** Port at which visitors reach sites by HTTPS. */
   readonly publicSecurePort: number;
   readonly buildSeconds: number;

@@ -4,6 +4,7 @@ import { type Claim, claimService, LeaseLost, releaseService, renewLeases } from
 import { waitForAny } from '../wait.ts';
 import { attend } from './attend.ts';
 import { type BuildDeps, build, nextBuild } from './build.ts';
+import { obtainCertificates } from './certificates.ts';
 import { type Deps, type Hold, type Lease, leaseFrom } from './deps.ts';
 import { comparePeriodically, watchEngine } from './engine-watch.ts';
 import { watchHealth } from './health-watch.ts';
@@ -16,6 +17,7 @@ const renewMs = 5_000;
 const rouseMs = 60_000;
 const deletionsMs = 5_000;
 const historyMs = 600_000;
+const certificatesMs = 10_000;
 
 export interface Orchestrator {
   close(): Promise<void>;
@@ -97,6 +99,7 @@ export function startOrchestrator(deps: BuildDeps): Orchestrator {
     watchEngine(deps, closing.signal),
     comparePeriodically(deps, closing.signal),
     watchHealth(deps, closing.signal),
+    every(deps, closing.signal, certificatesMs, asked, () => obtainCertificates(deps, closing.signal)),
   ];
   return {
     close: async () => {

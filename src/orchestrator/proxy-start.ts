@@ -3,6 +3,7 @@
 import { containerName, networkName } from '../model/jobs.ts';
 import type { ProxyRotation } from '../model/rotation.ts';
 import type { ProxySpec } from '../model/sites.ts';
+import { listCertificatesById } from '../postgres/certificates.ts';
 import type { JobRow } from '../postgres/jobs.ts';
 import { readClock } from '../postgres/open.ts';
 import { readRotation } from '../postgres/rotation.ts';
@@ -24,7 +25,7 @@ export async function prepareProxy(deps: Deps, job: JobRow, spec: ProxySpec): Pr
   const { store, runtime, controlKeys } = deps;
   const [rotation, pems, gateway, now] = await Promise.all([
     readRotation(store.db, job.environmentId),
-    openCertificates(deps, spec),
+    openCertificates(deps, spec.certificates),
     runtime.gatewayOf(networkName(job.environmentId)),
     readClock(store.db),
   ]);
@@ -35,16 +36,20 @@ export async function prepareProxy(deps: Deps, job: JobRow, spec: ProxySpec): Pr
   return { files: proxyFiles({ ...input, ...size }), rotation };
 }
 
-/** By certificate id. */
-async function openCertificates({ store, vault }: Deps, spec: ProxySpec): Promise<Map<string, string>> {
+/** As they are at the moment, by certificate id. */
+export async function openCertificates(
+  { store, vault }: Deps,
+  ids: readonly string[],
+): Promise<Map<string, string>> {
+  const rows = ids.length === 0 ? [] : await listCertificatesById(store.db, ids);
   const secrets = await openSecrets(
     store.db,
     vault,
-    spec.certificates.map((each) => each.secretId),
+    rows.flatMap((row) => row.secretId ?? []),
   );
   return new Map(
-    spec.certificates.map(({ id, secretId }) => {
-      const pem = secrets.get(secretId);
+    rows.map(({ id, secretId }) => {
+      const pem = secretId === null ? undefined : secrets.get(secretId);
       if (pem === undefined) throw new Error(`the certificate ${id} is gone`);
       return [id, pem];
     }),

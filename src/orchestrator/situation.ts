@@ -62,12 +62,14 @@ async function readRouted(reader: Reader, environmentId: string): Promise<Situat
   return { wanted, draining };
 }
 
+const nothingElse = { challenges: {}, certificates: {} };
+
 /** How far the proxies are with this service's own jobs, as they are known now. */
 export function standingOf({ service, jobs, proxies }: Situation): 'NONE' | 'BEHIND' | 'CURRENT' {
   const rotated = jobs
     .filter((job) => job.state === 'RUNNING' || job.state === 'STOPPING')
     .map((job) => ({ ...job, healthy: job.health === 'HEALTHY' }));
-  return standOf(proxies, service.id, wantedRotation([service], rotated, {}, webPort));
+  return standOf(proxies, service.id, wantedRotation([service], rotated, nothingElse, webPort));
 }
 
 export function redeploySituation(

@@ -4,17 +4,18 @@
 
 import { containerName } from '../model/jobs.ts';
 import { changedJobs, type ProxyRotation } from '../model/rotation.ts';
+import type { ProxySpec } from '../model/sites.ts';
 import type { Change } from '../postgres/change.ts';
 import type { JobRow } from '../postgres/jobs.ts';
 import { findOpenRedeploys } from '../postgres/redeploys.ts';
 import { listProxies, readRotation, saveApplied } from '../postgres/rotation.ts';
 import { listServicesById, markDue } from '../postgres/services.ts';
-import { rotationFiles } from '../proxy/configuration.ts';
+import { certificateFile, rotationFiles } from '../proxy/configuration.ts';
 import { owner, ports } from '../proxy/layout.ts';
 import { rotationCommands } from '../proxy/rotation.ts';
 import { openRuntimeApi, type RuntimeApi } from '../proxy/runtime-api.ts';
 import { assertHeld, type Deps, type Hold, type Outcome, perform } from './deps.ts';
-import { publicSecurePort } from './proxy-start.ts';
+import { openCertificates, publicSecurePort } from './proxy-start.ts';
 import type { Situation } from './situation.ts';
 
 export function syncProxy(hold: Hold, _situation: Situation, job: JobRow): Promise<Outcome> {
@@ -36,12 +37,26 @@ async function apply(hold: Hold, job: JobRow, rotation: ProxyRotation): Promise<
   const spec = job.spec?.proxy;
   if (spec == null) throw new Error(`the proxy's job ${job.id} has no sites`);
   const files = rotationFiles({ spec, rotation, publicSecurePort: publicSecurePort(hold.deps) });
+  const renewed = await renewedCertificates(hold.deps, job, spec, rotation);
+  const fresh = [...renewed].map(([id, pem]) => certificateFile(id, pem));
   assertHeld(hold);
-  await runtime.putFiles(containerName(job.id), installation.id, files, owner);
+  await runtime.putFiles(containerName(job.id), installation.id, [...files, ...fresh], owner);
   const api = channelTo(hold.deps, job);
+  for (const [id, pem] of renewed) await api.setCertificate(id, pem);
   const commands = rotationCommands(await api.showRotation(), rotation, spec);
   assertHeld(hold);
   await api.apply(commands);
+}
+
+/** Those it serves that have become others since it was last told. */
+function renewedCertificates(
+  deps: Deps,
+  { applied }: JobRow,
+  { certificates }: ProxySpec,
+  wanted: ProxyRotation,
+): Promise<Map<string, string>> {
+  const others = certificates.filter((id) => wanted.certificates[id] !== applied?.certificates[id]);
+  return openCertificates(deps, others);
 }
 
 export function channelTo({ controlKeys }: Deps, job: JobRow): RuntimeApi {

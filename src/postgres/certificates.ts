@@ -1,5 +1,5 @@
 // Rows of certificates. Chain and key are a secret of the environment's service proxy; only their facts stand here.
-import { and, asc, count, eq, inArray, isNull, sql } from 'drizzle-orm';
+import { and, asc, count, eq, inArray, isNotNull, isNull, sql } from 'drizzle-orm';
 import type { Reader, Transaction } from './open.ts';
 import { type PageRequest, pagesByParent } from './pages.ts';
 import { certificates, challenges, sites } from './tables/sites.ts';
@@ -80,6 +80,24 @@ export async function updateCertificate(
     .where(and(eq(certificates.id, id), isNull(certificates.deletedAt)))
     .returning();
   return row;
+}
+
+/** What the certificates of an environment are at present. */
+export async function listFingerprints(
+  reader: Reader,
+  environmentId: string,
+): Promise<Record<string, string>> {
+  const rows = await reader
+    .select({ id: certificates.id, fingerprint: certificates.fingerprint })
+    .from(certificates)
+    .where(
+      and(
+        eq(certificates.environmentId, environmentId),
+        isNotNull(certificates.fingerprint),
+        isNull(certificates.deletedAt),
+      ),
+    );
+  return Object.fromEntries(rows.map(({ id, fingerprint }) => [id, fingerprint ?? '']));
 }
 
 /** Those to be obtained or renewed by now, longest due first. */

@@ -3,6 +3,7 @@ import { and, eq, inArray, isNull, ne, sql } from 'drizzle-orm';
 import { type ProxyRotation, type ProxyView, type RotatedJob, wantedRotation } from '../model/rotation.ts';
 import { webPort } from '../model/service-types/code.ts';
 import type { ProxySpec } from '../model/sites.ts';
+import { listFingerprints } from './certificates.ts';
 import type { Reader, Transaction } from './open.ts';
 import { dueNow } from './replicas.ts';
 import { listChallenges } from './sites.ts';
@@ -11,7 +12,7 @@ import { services } from './tables/services.ts';
 
 /** What every proxy of the environment should have now. */
 export async function readRotation(reader: Reader, environmentId: string): Promise<ProxyRotation> {
-  const [routable, rotated, challenges] = await Promise.all([
+  const [routable, rotated, challenges, certificates] = await Promise.all([
     reader
       .select({ id: services.id, maintenance: services.maintenance })
       .from(services)
@@ -23,11 +24,12 @@ export async function readRotation(reader: Reader, environmentId: string): Promi
       .from(jobs)
       .where(and(eq(jobs.environmentId, environmentId), inRotation)),
     listChallenges(reader, environmentId),
+    listFingerprints(reader, environmentId),
   ]);
   const healthy = rotated.map(
     ({ health, ...job }): RotatedJob => ({ ...job, healthy: health === 'HEALTHY' }),
   );
-  return wantedRotation(routable, healthy, challenges, webPort);
+  return wantedRotation(routable, healthy, { challenges, certificates }, webPort);
 }
 
 const rotatedColumns = {

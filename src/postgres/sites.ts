@@ -1,7 +1,7 @@
 // Rows of sites, and what a service proxy's spec is made of from them. Sites whose service or certificate isn't there are
 // left out of a spec: one bad site takes no other with it.
-import { and, asc, eq, inArray, isNull, sql } from 'drizzle-orm';
-import type { CertificateRef, ProxySpec, SiteSpec } from '../model/sites.ts';
+import { and, asc, eq, inArray, isNotNull, isNull, sql } from 'drizzle-orm';
+import type { ProxySpec, SiteSpec } from '../model/sites.ts';
 import type { Reader, Transaction } from './open.ts';
 import { type PageRequest, pagesByParent } from './pages.ts';
 import { services } from './tables/services.ts';
@@ -91,33 +91,31 @@ export async function proxySpecs(
       )
       .orderBy(asc(services.id)),
     reader
-      .select()
+      .select({ id: certificates.id })
       .from(certificates)
-      .where(and(inArray(certificates.environmentId, ids), isNull(certificates.deletedAt)))
+      .where(
+        and(
+          inArray(certificates.environmentId, ids),
+          isNotNull(certificates.secretId),
+          isNull(certificates.deletedAt),
+        ),
+      )
       .orderBy(asc(certificates.id)),
   ]);
   const bySite = Map.groupBy(siteRows, (row) => row.environmentId);
   const byCode = Map.groupBy(codeRows, (row) => row.environmentId);
-  const ready = new Map(certificateRows.flatMap((row) => refOf(row).map((ref) => [row.id, ref] as const)));
+  const ready = new Set(certificateRows.map((row) => row.id));
   return new Map(
     ids.map((id) => {
       const targets = (byCode.get(id) ?? []).map((row) => row.id);
       const routed = (bySite.get(id) ?? []).flatMap((row) => siteSpec(row, targets, ready));
       const used = new Set(routed.map((site) => site.certificateId));
-      return [id, { sites: routed, certificates: [...ready.values()].filter((ref) => used.has(ref.id)) }];
+      return [id, { sites: routed, certificates: [...ready].filter((each) => used.has(each)) }];
     }),
   );
 }
 
-function refOf({ id, secretId, fingerprint }: typeof certificates.$inferSelect): CertificateRef[] {
-  return secretId === null || fingerprint === null ? [] : [{ id, secretId, fingerprint }];
-}
-
-function siteSpec(
-  row: SiteRow,
-  targets: readonly string[],
-  ready: ReadonlyMap<string, CertificateRef>,
-): SiteSpec[] {
+function siteSpec(row: SiteRow, targets: readonly string[], ready: ReadonlySet<string>): SiteSpec[] {
   const serviceId = row.serviceId ?? targets[0];
   if (serviceId === undefined || !targets.includes(serviceId)) return [];
   const { id, host, limits, corsOrigins, certificateId } = row;

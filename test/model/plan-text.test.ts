@@ -36,7 +36,7 @@ const full: Required<Spec> = {
         limits: { bodyBytes: 1, connectSeconds: 2, sendSeconds: 3, readSeconds: 4 },
       },
     ],
-    certificates: [{ id: 'c', secretId: 's', fingerprint: 'f' }],
+    certificates: ['c'],
   },
 };
 
@@ -57,7 +57,6 @@ const without: Readonly<Record<string, string>> = {
   volume: 'settled at the creation',
   dnsName: 'settled at the creation',
   'proxy.sites.0.id': 'the same site, made anew',
-  'proxy.certificates.0.secretId': 'another secret of the same certificate',
 };
 
 type Tree = Readonly<Record<string, unknown>>;

@@ -15,7 +15,8 @@ const job = (id: string, set: Partial<RotatedJob> = {}): RotatedJob => ({
   ...{ id, serviceId: 'shop', address: `10.0.0.${id.length}`, rotation: 'IN', healthy: true },
   ...set,
 });
-const rotation = (...jobs: RotatedJob[]) => wantedRotation([shop], jobs, {}, 8080);
+const none = { challenges: {}, certificates: {} };
+const rotation = (...jobs: RotatedJob[]) => wantedRotation([shop], jobs, none, 8080);
 const places = ({ services }: ProxyRotation) =>
   services.flatMap(({ servers }) => servers.map(({ jobId, state }) => `${jobId} ${state}`));
 
@@ -46,9 +47,14 @@ describe('who gets requests', () => {
     const both = [shop, { id: 'site', maintenance: true }];
     fc.assert(
       fc.property(jobs, fc.dictionary(fc.string(), fc.string()), (some, asked) => {
-        const one = wantedRotation(both, some, asked, 8080);
+        const one = wantedRotation(both, some, { ...none, challenges: asked }, 8080);
         const reversed = Object.fromEntries(Object.entries(asked).reverse());
-        const other = wantedRotation(both.toReversed(), some.toReversed(), reversed, 8080);
+        const other = wantedRotation(
+          both.toReversed(),
+          some.toReversed(),
+          { ...none, challenges: reversed },
+          8080,
+        );
         expect(sameRotation(one, other)).toBe(true);
         expect(changedJobs(one, other)).toEqual([]);
       }),
@@ -62,8 +68,9 @@ describe('who gets requests', () => {
       rotation(job('a', { address: '10.9.9.9' })),
       rotation(job('a'), job('b')),
       rotation(),
-      wantedRotation([{ ...shop, maintenance: true }], [job('a')], {}, 8080),
-      wantedRotation([shop], [job('a')], { token: 'answer' }, 8080),
+      wantedRotation([{ ...shop, maintenance: true }], [job('a')], none, 8080),
+      wantedRotation([shop], [job('a')], { ...none, challenges: { token: 'answer' } }, 8080),
+      wantedRotation([shop], [job('a')], { ...none, certificates: { c: 'renewed' } }, 8080),
     ];
     expect(others.map((other) => sameRotation(before, other))).toEqual(others.map(() => false));
     expect(sameRotation(null, before)).toBe(false);
@@ -86,7 +93,7 @@ describe('how far proxies are', () => {
 
   test('what is behind for a sibling holds up nobody else', () => {
     const services = [shop, { id: 'sibling', maintenance: false }];
-    const more = wantedRotation(services, [job('a'), job('z', { serviceId: 'sibling' })], {}, 8080);
+    const more = wantedRotation(services, [job('a'), job('z', { serviceId: 'sibling' })], none, 8080);
     expect(standOf([proxy(wanted)], 'shop', more)).toBe('CURRENT');
     expect(standOf([proxy(wanted, ['shop', 'sibling'])], 'sibling', more)).toBe('BEHIND');
   });

@@ -81,6 +81,7 @@ export function rotation(
       servers,
     })),
     challenges: more.challenges ?? {},
+    certificates: {},
   };
 }
 

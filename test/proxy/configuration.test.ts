@@ -58,6 +58,7 @@ const anyRotation = fc.record({
     }),
     { selector: (one) => one.serviceId },
   ),
+  certificates: fc.constant({}),
   challenges: fc.dictionary(
     fc.stringMatching(/^[A-Za-z0-9_-]{1,40}$/),
     fc.stringMatching(/^[\w-]{1,40}\.[\w-]{1,40}$/),

@@ -190,6 +190,7 @@ const anyWanted = fc
     ({ servers, maintenance, challenges }): ProxyRotation => ({
       services: [{ serviceId: 'app', maintenance, servers }],
       challenges,
+      certificates: {},
     }),
   );
 
