@@ -2,6 +2,7 @@
 // connections, and no request fails, also when the job that left ends at once. And a proxy that starts anew stands where it
 // stood.
 import { Agent } from 'node:http';
+import { type AddressInfo, createServer } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ProxyRotation, RotationServer } from '../../src/model/rotation.ts';
@@ -129,6 +130,35 @@ test('a job that ends without warning costs no request that may be repeated, and
     expect((await ask(proxy.address, 'app.example', { method, path: `/${at}` })).status).toBe(200);
   }
   expect(staying.seen).toHaveLength(20);
+});
+
+test('a job that closes the connections it keeps loses no request of a visitor who goes on asking', async () => {
+  const answer = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+  const job = createServer((socket) => {
+    socket.on('error', () => {});
+    let requests = 0;
+    socket.on('data', (bytes) => {
+      if (!String(bytes).startsWith('POST ')) return;
+      requests += 1;
+      if (requests === 1) socket.write(answer);
+      else socket.destroy();
+    });
+  });
+  await new Promise<void>((resolve) => job.listen(0, bench.gateway, resolve));
+  const { port } = job.address() as AddressInfo;
+  await rotate(rotation({ app: [{ jobId: 'brief', address: bench.gateway, port, state: 'READY' }] }));
+  // HAProxy keeps connections to servers it has started with, and to those added later it never does.
+  await proxy.restart();
+  const agent = new Agent({ keepAlive: true, maxSockets: 8 });
+  const statuses = await Promise.all(
+    Array.from(
+      { length: 400 },
+      async () => (await ask(proxy.address, 'app.example', { agent, method: 'POST' })).status,
+    ),
+  );
+  expect(new Set(statuses)).toEqual(new Set([200]));
+  agent.destroy();
+  job.close();
 });
 
 test('an answer that never comes is asked for again only where that is safe', async () => {
