@@ -6,6 +6,7 @@ import { InvalidInput } from './errors.ts';
 
 const seconds = (standard: number) => z.coerce.number().positive().default(standard);
 const count = (standard: number) => z.coerce.number().int().positive().default(standard);
+const port = (standard: number) => z.coerce.number().int().min(1).max(65_535).default(standard);
 const given = z
   .string()
   .optional()
@@ -19,7 +20,11 @@ const shape = z.object({
     .string()
     .regex(/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/, 'it must be a domain name in lower case')
     .default('localhost'),
-  BERTH_EDGE_HTTPS_PORT: z.coerce.number().int().min(1).max(65_535).default(8443),
+  BERTH_EDGE: z.enum(['yes', 'no']).default('yes'),
+  BERTH_EDGE_HOST: z.ipv4().default('127.0.0.1'),
+  BERTH_EDGE_HTTP_PORT: port(8000),
+  BERTH_EDGE_HTTPS_PORT: port(8443),
+  BERTH_EDGE_CONTROL_PORT: port(8404),
   BERTH_ACME_DIRECTORY: given,
   BERTH_ACME_CONTACT: given,
   BERTH_ACME_CA: given,
@@ -53,8 +58,15 @@ export interface Config {
   readonly publicUrl: string | undefined;
   /** Environments' own public host names are `<namespace>.<domain>`. */
   readonly domain: string;
-  /** Port at which visitors reach sites by HTTPS. */
-  readonly publicSecurePort: number;
+  /** The machine's own ports that lead to sites; undefined: no edge. */
+  readonly edge:
+    | {
+        readonly host: string;
+        readonly httpPort: number;
+        readonly httpsPort: number;
+        readonly controlPort: number;
+      }
+    | undefined;
   /** The authority's directory; undefined: none. */
   readonly acmeDirectory: string | undefined;
   /** Mail address that the authority may write to. */
@@ -99,7 +111,15 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     host: options.HOST,
     publicUrl: options.BERTH_PUBLIC_URL?.replace(/\/+$/, ''),
     domain: options.BERTH_DOMAIN,
-    publicSecurePort: options.BERTH_EDGE_HTTPS_PORT,
+    edge:
+      options.BERTH_EDGE === 'no'
+        ? undefined
+        : {
+            host: options.BERTH_EDGE_HOST,
+            httpPort: options.BERTH_EDGE_HTTP_PORT,
+            httpsPort: options.BERTH_EDGE_HTTPS_PORT,
+            controlPort: options.BERTH_EDGE_CONTROL_PORT,
+          },
     acmeDirectory: options.BERTH_ACME_DIRECTORY,
     acmeContact: options.BERTH_ACME_CONTACT,
     acmeCaFile: options.BERTH_ACME_CA,

@@ -14,7 +14,7 @@ import { acceptPushes } from './http/pushes.ts';
 import { serve } from './http/server.ts';
 import { openImages } from './images/obtain.ts';
 import { type Log, openLog } from './log.ts';
-import type { ServiceType } from './model/service-types/index.ts';
+import { includedTypes, type ServiceType } from './model/service-types/index.ts';
 import { openControlKeys } from './orchestrator/control-keys.ts';
 import type { Point } from './orchestrator/deps.ts';
 import { startOrchestrator } from './orchestrator/orchestrator.ts';
@@ -77,7 +77,7 @@ export async function startBerth(config: Config, options: StartOptions = {}): Pr
     });
     const publicUrl = config.publicUrl ?? `http://${config.host}:${config.port}`;
     const acmeTrust = await textOf(config.acmeCaFile);
-    const settings = { ...config, publicUrl, acmeTrust, included: options.included ?? [] };
+    const settings = { ...config, publicUrl, acmeTrust, included: options.included ?? includedTypes };
     const control: Control = {
       store,
       nudges,

@@ -3,10 +3,11 @@
 import { Conflict } from '../errors.ts';
 import { newId } from '../ids.ts';
 import type { Caller } from '../model/callers.ts';
+import { edgeSlots } from '../model/edge.ts';
 import { serviceProxy } from '../model/service-types/service-proxy.ts';
 import { standardLimits } from '../model/sites.ts';
 import type { Change } from '../postgres/change.ts';
-import type { EnvironmentRow } from '../postgres/environments.ts';
+import { type EnvironmentRow, takeEdgeSlot } from '../postgres/environments.ts';
 import { requestRedeploy, wantedSpec } from '../postgres/request-redeploy.ts';
 import { insertService, listServicesOf, lockService, type ServiceRow } from '../postgres/services.ts';
 import { insertSite } from '../postgres/sites.ts';
@@ -39,6 +40,7 @@ export async function includeServices(
     size,
     scale: 1,
   });
+  await takeEdgeSlot(change.tx, environment.podId, environmentId, edgeSlots);
   await insertOwnSite(control, change, environmentId, namespace);
   change.emit({
     environmentId,

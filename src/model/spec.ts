@@ -62,6 +62,7 @@ export interface Spec {
 
 /** OVERLAP where an operator has allowed it and two jobs stand beside each other anyway; a proxy always starts first. */
 export function strategyOf(type: string, scale: number, overlapSeconds: number | null): RedeployStrategy {
+  if (type === 'SERVICE_PROXY') return 'OVERLAP';
   return type === 'CODE' && scale >= 2 && overlapSeconds !== null ? 'OVERLAP' : 'RECREATE';
 }
 

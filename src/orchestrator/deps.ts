@@ -11,6 +11,14 @@ import type { Vault } from '../postgres/vault.ts';
 import type { ImageProgress, Runtime } from '../runtime/runtime.ts';
 import type { ControlKeys } from './control-keys.ts';
 
+export interface EdgeSettings {
+  readonly host: string;
+  readonly httpPort: number;
+  readonly httpsPort: number;
+  /** On the loopback address alone. */
+  readonly controlPort: number;
+}
+
 export interface OrchestratorSettings {
   /** How long a started job may take to become healthy, in seconds. */
   readonly healthySeconds: number;
@@ -25,8 +33,8 @@ export interface OrchestratorSettings {
   readonly acmeContact?: string | undefined;
   /** Roots for the directory's own TLS beside the usual ones, as PEM. */
   readonly acmeTrust?: string | undefined;
-  /** Port at which visitors reach sites by HTTPS. */
-  readonly publicSecurePort: number;
+  /** The machine's own ports that lead to sites; undefined: no edge. */
+  readonly edge: EdgeSettings | undefined;
   readonly buildSeconds: number;
   readonly buildMemoryMiB: number;
 }

@@ -6,6 +6,7 @@ import { attend } from './attend.ts';
 import { type BuildDeps, build, nextBuild } from './build.ts';
 import { obtainCertificates } from './certificates.ts';
 import { type Deps, type Hold, type Lease, leaseFrom } from './deps.ts';
+import { keepEdge } from './edge.ts';
 import { comparePeriodically, watchEngine } from './engine-watch.ts';
 import { watchHealth } from './health-watch.ts';
 import { finishDeletions, pruneHistory } from './housekeeping.ts';
@@ -99,6 +100,7 @@ export function startOrchestrator(deps: BuildDeps): Orchestrator {
     watchEngine(deps, closing.signal),
     comparePeriodically(deps, closing.signal),
     watchHealth(deps, closing.signal),
+    keepEdge(deps, asked, closing.signal),
     every(deps, closing.signal, certificatesMs, asked, () => obtainCertificates(deps, closing.signal)),
   ];
   return {

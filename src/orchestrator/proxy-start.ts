@@ -58,5 +58,5 @@ export async function openCertificates(
 
 /** Where visitors reach sites by HTTPS. */
 export function publicSecurePort({ settings }: Deps): number {
-  return settings.publicSecurePort;
+  return settings.edge?.httpsPort ?? 443;
 }

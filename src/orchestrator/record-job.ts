@@ -86,7 +86,8 @@ export async function scheduleJobs(
   const releaseId = of.spec?.image.kind === 'RELEASE' ? of.spec.image.releaseId : null;
   const state = 'STARTING' as const;
   const rows = fresh.map((job) => {
-    const rotation = service.type === 'CODE' && job.type === 'DEPLOY' ? ('OUT' as const) : null;
+    const rotates = service.type === 'CODE' || service.type === 'SERVICE_PROXY';
+    const rotation = rotates && job.type === 'DEPLOY' ? ('OUT' as const) : null;
     return { ...job, ...of, environmentId, serviceId, releaseId, state, rotation };
   });
   const made = await insertJobs(change.tx, rows);

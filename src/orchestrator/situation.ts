@@ -2,20 +2,22 @@
 import type { RedeploySituation, RedeployView } from '../model/redeploy.ts';
 import { type ProxyRotation, type ProxyView, standOf, wantedRotation } from '../model/rotation.ts';
 import { webPort } from '../model/service-types/code.ts';
+import { serviceProxy } from '../model/service-types/service-proxy.ts';
 import type { SteadySituation } from '../model/steady.ts';
+import { findEdge } from '../postgres/edges.ts';
 import { type JobRow, listJobsToJudge } from '../postgres/jobs.ts';
 import { type Reader, readClock } from '../postgres/open.ts';
 import { findOpenRedeploys, listRedeploysById, type RedeployRow } from '../postgres/redeploys.ts';
 import { listDraining, listProxies, readRotation } from '../postgres/rotation.ts';
 import { listServicesById, listWorkers, type ServiceRow } from '../postgres/services.ts';
-import type { Hold, Written } from './deps.ts';
+import type { Deps, Hold, Written } from './deps.ts';
 
 export interface Situation {
   readonly service: ServiceRow;
   readonly redeploy: RedeployRow | undefined;
   readonly jobs: readonly JobRow[];
   readonly workers: Readonly<Record<string, number>>;
-  /** Of a code service: the running proxies of its environment. */
+  /** Who is to take over the rotation: of a code service the running proxies of its environment, of these the edge. */
   readonly proxies: readonly ProxyView[];
   /** Of a service proxy: what its jobs should have, and who is waited for to finish. */
   readonly routed: { readonly wanted: ProxyRotation; readonly draining: readonly string[] } | undefined;
@@ -41,7 +43,7 @@ export async function readSituation({ deps, claim }: Hold): Promise<Situation | 
   const { type, environmentId } = service;
   const [jobs, proxies, routed] = await Promise.all([
     listJobsToJudge(db, serviceId, involved, judgedSeconds),
-    type === 'CODE' ? listProxies(db, environmentId) : [],
+    listFollowers(deps, service),
     type === 'SERVICE_PROXY' ? readRouted(db, environmentId) : undefined,
   ]);
   return { service, redeploy, jobs, workers: workers.get(serviceId) ?? {}, proxies, routed, now };
@@ -52,6 +54,13 @@ export function withWritten(situation: Situation, { redeploy, jobs = [] }: Writt
   const rows = new Map([...situation.jobs, ...jobs].map((job) => [job.id, job]));
   const inOrder = [...rows.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   return { ...situation, redeploy: redeploy ?? situation.redeploy, jobs: inOrder };
+}
+
+async function listFollowers({ store, installation }: Deps, service: ServiceRow): Promise<ProxyView[]> {
+  if (service.type === 'CODE') return listProxies(store.db, service.environmentId);
+  if (service.type !== 'SERVICE_PROXY') return [];
+  const edge = await findEdge(store.db, installation.podId);
+  return edge?.fresh ? [{ jobId: 'edge', applied: edge.applied, routed: [service.id] }] : [];
 }
 
 async function readRouted(reader: Reader, environmentId: string): Promise<Situation['routed']> {
@@ -69,7 +78,8 @@ export function standingOf({ service, jobs, proxies }: Situation): 'NONE' | 'BEH
   const rotated = jobs
     .filter((job) => job.state === 'RUNNING' || job.state === 'STOPPING')
     .map((job) => ({ ...job, healthy: job.health === 'HEALTHY' }));
-  return standOf(proxies, service.id, wantedRotation([service], rotated, nothingElse, webPort));
+  const port = service.type === 'SERVICE_PROXY' ? serviceProxy.ports.edgeHttp : webPort;
+  return standOf(proxies, service.id, wantedRotation([service], rotated, nothingElse, port));
 }
 
 export function redeploySituation(

@@ -15,6 +15,24 @@ export async function insertEnvironment(
   return made;
 }
 
+/** The smallest place at the pod's edge that is free. Whoever gets the same at the same moment waits for the other. */
+export async function takeEdgeSlot(
+  tx: Transaction,
+  podId: string,
+  environmentId: string,
+  most: number,
+): Promise<number | undefined> {
+  await tx.execute(sql`select pg_advisory_xact_lock(hashtext('edge slots'), hashtext(${podId}))`);
+  const free = sql`(select min(n) from generate_series(0, ${most - 1}) n where not exists (
+    select 1 from ${environments} taken where taken.pod_id = ${podId} and taken.edge_slot = n and taken.deleted_at is null))`;
+  const [row] = await tx
+    .update(environments)
+    .set({ edgeSlot: free })
+    .where(eq(environments.id, environmentId))
+    .returning({ slot: environments.edgeSlot });
+  return row?.slot ?? undefined;
+}
+
 export async function listEnvironmentsById(
   reader: Reader,
   ids: readonly string[],

@@ -126,7 +126,7 @@ async function* readOnce(reading: Reading, round: Round): AsyncGenerator<LogLine
     }
   } catch (cause) {
     // A container that is being removed has no log any more, shortly before it is gone.
-    if (isStatus(cause, 404) || (options.follow && isStatus(cause, 409))) return false;
+    if (isStatus(cause, 404) || isStatus(cause, 409)) return false;
     if (options.signal.aborted || !follow || !isBroken(cause)) throw cause;
   } finally {
     reading.openSince = lines.openSince();

@@ -36,8 +36,30 @@ export async function startContainer(
     const operation = `start container ${spec.name}`;
     throw new EngineFault(operation, `${operation}: it was removed meanwhile.`, 404);
   }
-  if (fault && started.state === 'CREATED') throw fault;
+  if (fault && started.state === 'CREATED') {
+    if (isBroken(fault)) await removeUnstarted(engine, spec.name, created.id);
+    throw fault;
+  }
   return started;
+}
+
+/**
+ * An engine that ended in the midst of a start has lost what it had begun: back again, it refuses to start the container
+ * for ever ("task already exists"). Its own refusals all are 5xx; those with 4xx are of what was asked.
+ */
+function isBroken(fault: EngineFault): boolean {
+  return (fault.statusCode ?? 0) >= 500;
+}
+
+/** By the engine's word it never ran, so nothing is lost; the next try makes another. */
+async function removeUnstarted(engine: Engine, name: string, id: string): Promise<void> {
+  await engine.askIfThere({
+    operation: `remove container ${name}`,
+    method: 'DELETE',
+    path: pathOf`/containers/${id}`,
+    query: { force: true, v: true },
+    deadlineMs: engine.deadlines.remove,
+  });
 }
 
 /** The volume must be there and ours: the engine would make one without labels, or mount a stranger's. */
@@ -105,11 +127,14 @@ function bodyOf(spec: ContainerSpec): Docker.ContainerCreateOptions {
     ...(spec.entrypoint && { Entrypoint: [...spec.entrypoint] }),
     Env: Object.entries(spec.environment).map(([name, value]) => `${name}=${value}`),
     Labels: { ...spec.labels },
-    NetworkingConfig: { EndpointsConfig: { [spec.network]: { Aliases: [...spec.aliases] } } },
+    ...(spec.user && { User: spec.user }),
+    ...(!spec.hostNetwork && {
+      NetworkingConfig: { EndpointsConfig: { [spec.network]: { Aliases: [...spec.aliases] } } },
+    }),
     HostConfig: {
       // Passes signals on and buries orphans; without it a stop waits out the whole grace period.
       Init: true,
-      NetworkMode: spec.network,
+      NetworkMode: spec.hostNetwork === true ? 'host' : spec.network,
       CapDrop: ['ALL'],
       CapAdd: [...spec.capabilities],
       SecurityOpt: ['no-new-privileges'],

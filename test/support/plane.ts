@@ -26,7 +26,7 @@ export const quickSettings: PlaneSettings = {
   deadlineSeconds: 60,
   keptReleases: 3,
   compareSeconds: 2,
-  publicSecurePort: 443,
+  edge: undefined,
   buildSeconds: 60,
   buildMemoryMiB: 512,
   volumeRetentionSeconds: 0,

@@ -17,6 +17,8 @@ export const environments = pgTable(
     name: text('name').notNull(),
     namespace: text('namespace').notNull(),
     kind: text('kind').$type<'SANDBOX' | 'PRODUCTION'>().notNull(),
+    /** Its place at the pod's edge; null: not reachable by it. */
+    edgeSlot: integer('edge_slot'),
     revision: integer('revision').notNull().default(1),
     createdAt: moment('created_at').notNull().defaultNow(),
     deletionRequestedAt: moment('deletion_requested_at'),
@@ -24,6 +26,7 @@ export const environments = pgTable(
   },
   (t) => [
     uniqueIndex('environments_namespace').on(t.namespace).where(sql`${t.deletedAt} is null`),
+    uniqueIndex('environments_edge_slot').on(t.podId, t.edgeSlot).where(sql`${t.deletedAt} is null`),
     index('environments_organization').on(t.organizationId, t.id),
     index('environments_deleting')
       .on(t.id)

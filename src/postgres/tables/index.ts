@@ -1,6 +1,7 @@
 // All tables, for migrations.
 export * from './access.ts';
 export * from './duties.ts';
+export * from './edges.ts';
 export * from './environments.ts';
 export * from './events.ts';
 export * from './jobs.ts';

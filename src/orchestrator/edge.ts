@@ -1,0 +1,189 @@
+// The pod's edge: one container on the machine's own network that holds the public ports, looked after by one replica for
+// all. It is no service: nobody redeploys it, it has nothing of anybody's, and it runs on while the control plane is away.
+// Where connections go is kept as for service proxies: written where it starts from first, then told at runtime, then noted.
+import { createHash } from 'node:crypto';
+import { isIPv4 } from 'node:net';
+import { type EdgeRotation, edgeSlots, sameEdge } from '../model/edge.ts';
+import { mebibyte } from '../model/service-types/engine-kind.ts';
+import { serviceProxy } from '../model/service-types/service-proxy.ts';
+import { change } from '../postgres/change.ts';
+import { hasDuty, takeDuty } from '../postgres/duties.ts';
+import { findEdge, readEdgeRotation, saveEdge } from '../postgres/edges.ts';
+import { readClock } from '../postgres/open.ts';
+import { setRotation } from '../postgres/rotation.ts';
+import { markDue } from '../postgres/services.ts';
+import {
+  type EdgeEnvironment,
+  type EdgeInput,
+  edgeCommands,
+  edgeFiles,
+  edgeMaps,
+  edgePrefix,
+  edgeRotationFiles,
+} from '../proxy/edge.ts';
+import { command, owner } from '../proxy/layout.ts';
+import { openRuntimeApi, type RuntimeApi } from '../proxy/runtime-api.ts';
+import { type ContainerSpec, labels } from '../runtime/runtime.ts';
+import { waitForAny } from '../wait.ts';
+import { issueServerKey } from './control-keys.ts';
+import type { Deps, EdgeSettings } from './deps.ts';
+
+const lookEveryMs = { idle: 5_000, draining: 200 };
+const size = { threads: 2, connections: 20_000 };
+/** Label of the edge: what it was started with. */
+const configured = 'berth.edge';
+
+export async function keepEdge(deps: Deps, asked: () => Promise<void>, signal: AbortSignal): Promise<void> {
+  const { edge } = deps.settings;
+  if (edge === undefined) return;
+  while (!signal.aborted) {
+    const wakened = asked();
+    let draining = false;
+    try {
+      if (await takeDuty(deps.store, deps.replica, 'EDGE')) draining = await lookAfter(deps, edge, signal);
+    } catch (error) {
+      if (!signal.aborted)
+        deps.logger.error({ err: error }, 'the edge could not be looked after; it is tried again');
+    }
+    const pause = draining ? lookEveryMs.draining : lookEveryMs.idle;
+    await waitForAny(draining ? [] : [wakened], pause, signal);
+  }
+}
+
+/** True while proxies finish what they have begun. */
+async function lookAfter(deps: Deps, edge: EdgeSettings, signal: AbortSignal): Promise<boolean> {
+  const { store, installation } = deps;
+  const [wanted, seen] = await Promise.all([
+    readEdgeRotation(store.db, installation.podId),
+    findEdge(store.db, installation.podId),
+  ]);
+  const started = await ensureRunning(deps, edge, wanted, signal);
+  const applied = started ? wanted : (seen?.applied ?? null);
+  if (!sameEdge(applied, wanted)) await apply(deps, edge, wanted);
+  if (!sameEdge(seen?.applied ?? null, wanted) || seen?.fresh !== true) await note(deps, wanted);
+  return finishDrained(deps, edge, wanted);
+}
+
+/** True when it was started with what is wanted. */
+async function ensureRunning(
+  deps: Deps,
+  edge: EdgeSettings,
+  wanted: EdgeRotation,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { runtime, images, installation, controlKeys } = deps;
+  const name = nameOf(deps);
+  const { imageId } = await images.obtain(serviceProxy.image, () => {}, signal);
+  const mark = createHash('sha256')
+    .update(JSON.stringify([edge, imageId, edgeSlots, size]))
+    .digest('hex');
+  const present = await runtime.inspectContainer(name, installation.id);
+  if (present?.state === 'RUNNING' && present.labels[configured] === mark) return false;
+  if (present !== undefined) await runtime.removeContainer(name, installation.id);
+  const serverPem = await issueServerKey(controlKeys, name, await readClock(deps.store.db));
+  const control = { serverPem, authorityPem: controlKeys.authority.certificate };
+  const files = edgeFiles({ ...inputOf(edge, wanted), control });
+  const spec: ContainerSpec = {
+    name,
+    labels: { [labels.installation]: installation.id, [configured]: mark },
+    imageId,
+    command,
+    environment: {},
+    network: 'host',
+    hostNetwork: true,
+    ...(isLow(edge) ? { user: '0:0' } : {}),
+    aliases: [],
+    memoryBytes: 512 * mebibyte,
+    cpuMillis: size.threads * 1000,
+    processLimit: 64,
+    capabilities: isLow(edge) ? ['NET_BIND_SERVICE'] : [],
+    readOnlyRoot: false,
+    tmpfs: {},
+    files,
+    fileOwner: ownerOf(edge),
+    restart: true,
+  };
+  await runtime.startContainer(spec);
+  return true;
+}
+
+async function apply(deps: Deps, edge: EdgeSettings, wanted: EdgeRotation): Promise<void> {
+  const files = edgeRotationFiles(inputOf(edge, wanted));
+  await deps.runtime.putFiles(nameOf(deps), deps.installation.id, files, ownerOf(edge));
+  const api = channelTo(deps, edge);
+  const shown = await api.show(edgePrefix, edgeMaps);
+  await api.apply(edgeCommands(shown, environmentsOf(wanted)));
+}
+
+/** Ports below 1024 are root's to open, and the engine gives other users no way to. It has no other right of root's. */
+function isLow({ httpPort, httpsPort }: EdgeSettings): boolean {
+  return Math.min(httpPort, httpsPort) < 1024;
+}
+
+function ownerOf(edge: EdgeSettings) {
+  return isLow(edge) ? { uid: 0, gid: 0 } : owner;
+}
+
+/** The service proxies wait for this. */
+async function note(deps: Deps, wanted: EdgeRotation): Promise<void> {
+  await change(deps, async (current) => {
+    if (!(await hasDuty(current.tx, deps.replica, 'EDGE'))) return;
+    await saveEdge(current.tx, deps.installation.podId, wanted);
+    await markDue(current.tx, Object.keys(wanted.places));
+    current.nudge('due');
+  });
+}
+
+async function finishDrained(deps: Deps, edge: EdgeSettings, wanted: EdgeRotation): Promise<boolean> {
+  const draining = wanted.services.flatMap(({ serviceId, servers }) =>
+    servers.filter((server) => server.state === 'DRAIN').map(({ jobId }) => ({ jobId, serviceId })),
+  );
+  if (draining.length === 0) return false;
+  const sessions = await channelTo(deps, edge).sessions(edgePrefix);
+  const done = draining.filter(({ jobId }) => (sessions.get(jobId) ?? 0) === 0);
+  if (done.length > 0)
+    await change(deps, async (current) => {
+      if (!(await hasDuty(current.tx, deps.replica, 'EDGE'))) return;
+      await setRotation(
+        current.tx,
+        done.map((each) => each.jobId),
+        'OUT',
+      );
+      await markDue(current.tx, [...new Set(done.map((each) => each.serviceId))]);
+      current.nudge('due');
+    });
+  return true;
+}
+
+function inputOf(edge: EdgeSettings, wanted: EdgeRotation): Omit<EdgeInput, 'control'> {
+  if (!isIPv4(edge.host)) throw new Error(`the edge needs an IPv4 address: ${edge.host}`);
+  const { host: address, httpPort: plainPort, httpsPort: securePort, controlPort } = edge;
+  return {
+    ...{ address, plainPort, securePort, controlPort, ...size },
+    slots: edgeSlots,
+    environments: environmentsOf(wanted),
+  };
+}
+
+function environmentsOf({ services, places }: EdgeRotation): EdgeEnvironment[] {
+  return services.flatMap(({ serviceId, servers }): EdgeEnvironment[] => {
+    const place = places[serviceId];
+    return place === undefined ? [] : [{ ...place, proxies: servers }];
+  });
+}
+
+function channelTo(deps: Deps, edge: EdgeSettings): RuntimeApi {
+  return openRuntimeApi({
+    address: '127.0.0.1',
+    port: edge.controlPort,
+    serverName: nameOf(deps),
+    authorityPem: deps.controlKeys.authority.certificate,
+    clientCertificatePem: deps.controlKeys.client.chain,
+    clientKeyPem: deps.controlKeys.client.privateKey,
+  });
+}
+
+/** One edge for each installation; others on the machine have other ports. */
+function nameOf({ installation }: Deps): string {
+  return `berth-edge-${installation.id}`;
+}

@@ -1,0 +1,82 @@
+// What the edge of a pod should have, and what it was last seen to have.
+import { and, eq, isNotNull, isNull, sql } from 'drizzle-orm';
+import type { EdgePlace, EdgeRotation } from '../model/edge.ts';
+import { type RotatedJob, wantedRotation } from '../model/rotation.ts';
+import { serviceProxy } from '../model/service-types/service-proxy.ts';
+import type { Reader, Transaction } from './open.ts';
+import { edges } from './tables/edges.ts';
+import { environments } from './tables/environments.ts';
+import { jobs } from './tables/jobs.ts';
+import { services } from './tables/services.ts';
+
+export async function readEdgeRotation(reader: Reader, podId: string): Promise<EdgeRotation> {
+  const [proxies, rotated] = await Promise.all([
+    reader
+      .select({
+        id: services.id,
+        slot: environments.edgeSlot,
+        hosts: sql<string[] | null>`jsonb_path_query_array(${services.runningSpec}, '$.proxy.sites[*].host')`,
+      })
+      .from(services)
+      .innerJoin(environments, eq(environments.id, services.environmentId))
+      .where(
+        and(
+          eq(services.type, 'SERVICE_PROXY'),
+          isNull(services.deletedAt),
+          eq(environments.podId, podId),
+          isNotNull(environments.edgeSlot),
+        ),
+      ),
+    reader
+      .select({
+        id: jobs.id,
+        serviceId: jobs.serviceId,
+        address: jobs.address,
+        rotation: jobs.rotation,
+        health: jobs.health,
+      })
+      .from(jobs)
+      .innerJoin(services, eq(services.id, jobs.serviceId))
+      .where(
+        and(
+          eq(services.type, 'SERVICE_PROXY'),
+          sql`${jobs.state} in ('RUNNING', 'STOPPING') and ${jobs.rotation} in ('IN', 'DRAINING')`,
+        ),
+      ),
+  ]);
+  const views = proxies.map(({ id }) => ({ id, maintenance: false }));
+  const healthy = rotated.map(
+    ({ health, ...job }): RotatedJob => ({ ...job, healthy: health === 'HEALTHY' }),
+  );
+  const places = proxies.map(({ id, slot, hosts }): [string, EdgePlace] => [
+    id,
+    { slot: slot ?? 0, hosts: (hosts ?? []).toSorted() },
+  ]);
+  const none = { challenges: {}, certificates: {} };
+  const rotation = wantedRotation(views, healthy, none, serviceProxy.ports.edgeHttp);
+  return { ...rotation, places: Object.fromEntries(places) };
+}
+
+export async function findEdge(
+  reader: Reader,
+  podId: string,
+): Promise<{ readonly applied: EdgeRotation; readonly fresh: boolean } | undefined> {
+  const [row] = await reader
+    .select({ applied: edges.applied, fresh: sql<boolean>`${edges.seenAt} > now() - interval '30 seconds'` })
+    .from(edges)
+    .where(eq(edges.podId, podId));
+  return row;
+}
+
+/** Seen now, and so. */
+export async function saveEdge(
+  tx: Pick<Transaction, 'insert'>,
+  podId: string,
+  applied: EdgeRotation,
+): Promise<void> {
+  const seenAt = sql`now()`;
+  await tx
+    .insert(edges)
+    .values({ podId, applied, seenAt })
+    .onConflictDoUpdate({ target: edges.podId, set: { applied, seenAt } });
+}
