@@ -2,20 +2,23 @@
 // server in a process of its own, the real engine, real git, and real SSE and WebSocket clients.
 import { execFile } from 'node:child_process';
 import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import Docker from 'dockerode';
 import { createClient } from 'graphql-ws';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import WebSocket from 'ws';
 import { labels } from '../src/runtime/runtime.ts';
+import { freePorts } from './support/free-ports.ts';
 import { allCursors, ask, type ServerProcess, startServer, until } from './support/server.ts';
 import { readEvents, type SseEvent } from './support/sse.ts';
 
 const run = promisify(execFile);
 const patience = 120_000;
-const settings = { BERTH_SETTLE_SECONDS: '1', BERTH_VOLUME_RETENTION_SECONDS: '0' };
+const settings: Record<string, string> = { BERTH_SETTLE_SECONDS: '1', BERTH_VOLUME_RETENTION_SECONDS: '0' };
 
 let data: string;
 let source: string;
@@ -31,6 +34,13 @@ beforeAll(async () => {
   source = await mkdtemp(join(tmpdir(), 'berth-source-'));
   const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8');
   documents = [...readme.matchAll(/```graphql\n([\s\S]*?)```/g)].map(([, text]) => text ?? '');
+  const [http, https, control] = await freePorts(3);
+  Object.assign(settings, {
+    BERTH_EDGE: 'yes',
+    BERTH_EDGE_HTTP_PORT: `${http}`,
+    BERTH_EDGE_HTTPS_PORT: `${https}`,
+    BERTH_EDGE_CONTROL_PORT: `${control}`,
+  });
   server = await startServer(data, settings, patience);
 }, patience);
 
@@ -59,9 +69,15 @@ async function web(): Promise<{
   return (await ask<{ service: Awaited<ReturnType<typeof web>> }>(server, document(1))).service;
 }
 
-async function page(): Promise<string> {
-  const job = (await web()).jobs.nodes.find((each) => each.type === 'DEPLOY' && each.state === 'RUNNING');
-  return (await fetch(`http://${job?.address}:8080`)).text();
+/** Through the edge, by the environment's own host name. */
+function page(namespace = 'tour'): Promise<string> {
+  const headers = { host: `${namespace}.localhost:${settings['BERTH_EDGE_HTTP_PORT']}` };
+  return new Promise((resolve, reject) => {
+    const asking = request({ port: Number(settings['BERTH_EDGE_HTTP_PORT']), headers, agent: false });
+    asking.on('response', (response) => text(response).then(resolve, reject));
+    asking.on('error', reject);
+    asking.end();
+  });
 }
 
 test('the first start makes a token for its owner alone and a first environment that serves', async () => {
@@ -73,6 +89,8 @@ test('the first start makes a token for its owner alone and a first environment 
     '{ service(namespace: "hello", label: "web") { status } }',
   );
   expect(seen.service.status).toBe('HEALTHY');
+  expect(server.output()).toContain(`See it: http://hello.localhost:${settings['BERTH_EDGE_HTTP_PORT']}/`);
+  expect(await page('hello')).toContain('Hello from Berth');
   const health = await fetch(`${server.url}/health`);
   expect(health.status).toBe(200);
 });

@@ -41,6 +41,8 @@ export interface ControlSettings {
   readonly publicUrl: string;
   /** Environments' own public host names are `<namespace>.<domain>`. */
   readonly domain: string;
+  /** The machine's own ports that lead to sites; undefined: none. */
+  readonly edge?: { readonly httpPort: number } | undefined;
   /** Where certificates are obtained by ACME; undefined: nowhere. */
   readonly acmeDirectory?: string | undefined;
   /** Services that every environment is made with. */

@@ -67,6 +67,19 @@ builder.node(SiteRef, {
   }),
 });
 
+builder.objectField(EnvironmentRef, 'publicUrl', (t) =>
+  t.string({
+    nullable: true,
+    description:
+      "Where its own public host name is reached, by HTTP; it leads to its first code service. Null where the pod's edge is off.",
+    resolve: ({ namespace }, _args, { control: { settings } }) => {
+      if (settings.edge === undefined) return null;
+      const { httpPort } = settings.edge;
+      return `http://${namespace}.${settings.domain}${httpPort === 80 ? '' : `:${httpPort}`}/`;
+    },
+  }),
+);
+
 builder.objectField(EnvironmentRef, 'sites', (t) =>
   t.connection(
     {

@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config.ts';
 
 interface Started {
@@ -144,20 +145,34 @@ function git(args: readonly string[], folder: string, environment: NodeJS.Proces
   });
 }
 
+const proxyPatienceMs = 60_000;
+
+/** On a first run the proxy's image may still be in the making. */
+async function proxyServes(url: string, token: string): Promise<boolean> {
+  const query =
+    '{ environment(namespace: "hello") { services(first: 1, type: SERVICE_PROXY) { nodes { status } } } }';
+  for (const end = performance.now() + proxyPatienceMs; performance.now() < end; await sleep(500)) {
+    const { environment } = await ask(url, token, query);
+    const { services } = environment as { services: { nodes: { status: string }[] } };
+    if (services.nodes.every(({ status }) => status === 'HEALTHY')) return true;
+  }
+  return false;
+}
+
 async function showNext(url: string, token: string, service: HelloService, say: Say): Promise<void> {
+  const served = await proxyServes(url, token);
   const seen = await ask(
     url,
     token,
-    '{ service(namespace: "hello", label: "web") { status environment { id } jobs(first: 1, states: [RUNNING]) { nodes { address } } } }',
+    '{ service(namespace: "hello", label: "web") { status environment { id publicUrl } } }',
   );
-  const { status, environment, jobs } = seen.service as {
+  const { status, environment } = seen.service as {
     status: string;
-    environment: { id: string };
-    jobs: { nodes: { address: string | null }[] };
+    environment: { id: string; publicUrl: string | null };
   };
-  const address = jobs.nodes[0]?.address;
   say('');
-  say(`The service web is ${status}.${address ? ` From this machine: curl http://${address}:8080` : ''}`);
+  const where = served && environment.publicUrl !== null ? ` See it: ${environment.publicUrl}` : '';
+  say(`The service web is ${status}.${where}`);
   say('');
   say(
     `Open ${url}/graphql, put your token into the headers editor, {"Authorization": "Bearer berth_…"}, and paste:`,

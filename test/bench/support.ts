@@ -32,7 +32,13 @@ export const webCommand = 'mkdir -p /tmp/www && exec httpd -f -p 8080 -h /tmp/ww
 export async function openBench(): Promise<BenchWorld> {
   const directory = await mkdtemp(join(tmpdir(), 'berth-bench-'));
   await chmod(directory, 0o711);
-  const config = readConfig({ PORT: '0', BERTH_DATA: directory, BERTH_HELLO: 'no', BERTH_EDGE: 'no', NODE_ENV: 'production' });
+  const config = readConfig({
+    PORT: '0',
+    BERTH_DATA: directory,
+    BERTH_HELLO: 'no',
+    BERTH_EDGE: 'no',
+    NODE_ENV: 'production',
+  });
   const berth = await startBerth(config, { logger: openLog('error'), included: [] });
   const token = (await readFile(join(directory, 'admin-token'), 'utf8')).trim();
   const row = await findTokenByHash(berth.control.store.db, hashToken(token));

@@ -1,11 +1,11 @@
 // The pod's edge: one pair of ports for every environment, and a service proxy whose redeploy its visitors don't notice.
 import { Agent, request } from 'node:http';
-import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createEnvironment } from '../../src/control/environments.ts';
 import { findOpenRedeploys } from '../../src/postgres/redeploys.ts';
 import { listServicesOf } from '../../src/postgres/services.ts';
+import { freePorts } from '../support/free-ports.ts';
 import { freshDatabase } from '../support/postgres.ts';
 import { newRelease, openWorld, redeployed, until, type World } from '../support/world.ts';
 
@@ -116,17 +116,4 @@ function ask(host: string, agent: Agent | false = false): Promise<string> {
     asking.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
     asking.end();
   });
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

@@ -23,7 +23,14 @@ export async function startServer(
 ): Promise<ServerProcess> {
   const child = spawn(process.execPath, ['src/main.ts'], {
     cwd: root,
-    env: { ...process.env, BERTH_LOG_LEVEL: 'warn', PORT: '0', BERTH_DATA: dataDirectory, ...environment },
+    env: {
+      ...process.env,
+      BERTH_LOG_LEVEL: 'warn',
+      PORT: '0',
+      BERTH_EDGE: 'no',
+      BERTH_DATA: dataDirectory,
+      ...environment,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let said = '';
