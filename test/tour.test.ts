@@ -11,6 +11,7 @@ import Docker from 'dockerode';
 import { createClient } from 'graphql-ws';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import WebSocket from 'ws';
+import { networkName } from '../src/model/jobs.ts';
 import { labels } from '../src/runtime/runtime.ts';
 import { freePorts } from './support/free-ports.ts';
 import { allCursors, ask, type ServerProcess, startServer, until } from './support/server.ts';
@@ -18,12 +19,20 @@ import { readEvents, type SseEvent } from './support/sse.ts';
 
 const run = promisify(execFile);
 const patience = 120_000;
-const settings: Record<string, string> = { BERTH_SETTLE_SECONDS: '1', BERTH_VOLUME_RETENTION_SECONDS: '0' };
+const edge = {
+  BERTH_EDGE: 'yes',
+  BERTH_EDGE_HTTP_PORT: '',
+  BERTH_EDGE_HTTPS_PORT: '',
+  BERTH_EDGE_CONTROL_PORT: '',
+};
+const settings = { ...edge, BERTH_SETTLE_SECONDS: '1', BERTH_VOLUME_RETENTION_SECONDS: '0' };
 
 let data: string;
 let source: string;
 let server: ServerProcess;
 let documents: string[];
+/** Of this start, as its objects on the engine tell. */
+let installationId = '';
 const filled: Record<string, string> = {};
 const watching = new AbortController();
 const watched: SseEvent[] = [];
@@ -36,7 +45,6 @@ beforeAll(async () => {
   documents = [...readme.matchAll(/```graphql\n([\s\S]*?)```/g)].map(([, text]) => text ?? '');
   const [http, https, control] = await freePorts(3);
   Object.assign(settings, {
-    BERTH_EDGE: 'yes',
     BERTH_EDGE_HTTP_PORT: `${http}`,
     BERTH_EDGE_HTTPS_PORT: `${https}`,
     BERTH_EDGE_CONTROL_PORT: `${control}`,
@@ -47,6 +55,9 @@ beforeAll(async () => {
 afterAll(async () => {
   watching.abort();
   await server.stop();
+  // The edge is the machine's and stays when environments go.
+  if (installationId !== '')
+    await new Docker().getContainer(`berth-edge-${installationId}`).remove({ force: true });
   await rm(data, { recursive: true, force: true });
   await rm(source, { recursive: true, force: true });
 }, patience);
@@ -71,9 +82,9 @@ async function web(): Promise<{
 
 /** Through the edge, by the environment's own host name. */
 function page(namespace = 'tour'): Promise<string> {
-  const headers = { host: `${namespace}.localhost:${settings['BERTH_EDGE_HTTP_PORT']}` };
+  const headers = { host: `${namespace}.localhost:${settings.BERTH_EDGE_HTTP_PORT}` };
   return new Promise((resolve, reject) => {
-    const asking = request({ port: Number(settings['BERTH_EDGE_HTTP_PORT']), headers, agent: false });
+    const asking = request({ port: Number(settings.BERTH_EDGE_HTTP_PORT), headers, agent: false });
     asking.on('response', (response) => text(response).then(resolve, reject));
     asking.on('error', reject);
     asking.end();
@@ -89,7 +100,7 @@ test('the first start makes a token for its owner alone and a first environment 
     '{ service(namespace: "hello", label: "web") { status } }',
   );
   expect(seen.service.status).toBe('HEALTHY');
-  expect(server.output()).toContain(`See it: http://hello.localhost:${settings['BERTH_EDGE_HTTP_PORT']}/`);
+  expect(server.output()).toContain(`See it: http://hello.localhost:${settings.BERTH_EDGE_HTTP_PORT}/`);
   expect(await page('hello')).toContain('Hello from Berth');
   const health = await fetch(`${server.url}/health`);
   expect(health.status).toBe(200);
@@ -263,6 +274,8 @@ test(
   'deleting the environments leaves nothing on the engine',
   async () => {
     const docker = new Docker();
+    const network = await docker.getNetwork(networkName(decoded('environment id'))).inspect();
+    installationId = network.Labels?.[labels.installation] ?? '';
     for (const namespace of ['tour', 'hello']) {
       const { environment } = await ask<{ environment: { id: string } }>(
         server,
