@@ -11,6 +11,7 @@ import { checkHost } from '../model/sites.ts';
 import {
   type CertificateRow,
   countCertificates,
+  findCertificate,
   insertCertificate,
   listCertificatesById,
   listHostsServedWith,
@@ -97,10 +98,12 @@ export function deleteCertificate(
 ): Promise<Mutated<CertificateIds>> {
   return mutate(control, caller, { name: 'deleteCertificate', input: {} }, async (change) => {
     const path = ['input', 'certificateId'];
-    const [row] = await listCertificatesById(change.tx, [input.certificateId]);
-    if (row === undefined || row.deletedAt !== null) throw new NotFound('certificate', path);
-    const { environmentId, id: certificateId } = row;
+    const [found] = await listCertificatesById(change.tx, [input.certificateId]);
+    if (found === undefined) throw new NotFound('certificate', path);
+    const { environmentId, id: certificateId } = found;
     await environmentFor(change, caller, 'DEPLOY', environmentId, path, 'certificate');
+    const row = await findCertificate(change.tx, environmentId, certificateId);
+    if (row === undefined) throw new NotFound('certificate', path);
     const served = await listHostsServedWith(change.tx, certificateId);
     if (served.length > 0)
       throw new Conflict(
@@ -135,12 +138,13 @@ function checkHosts(values: readonly string[]): string[] {
   const path = ['input', 'hosts'];
   if (values.length === 0 || values.length > mostHosts)
     throw new InvalidInput(path, `must be 1 to ${mostHosts} host names.`);
-  return [...new Set(values.map((value, index) => checkHost(value, [...path, String(index)])))].map(
-    (host) => {
-      if (!host.startsWith('.')) return host;
-      throw new InvalidInput(path, `must be host names; for ${host} give those that are to be covered.`);
-    },
-  );
+  const hosts = values.map((value, index) => {
+    const at = [...path, String(index)];
+    const host = checkHost(value, at);
+    if (!host.startsWith('.')) return host;
+    throw new InvalidInput(at, `must be a host name; for ${host} give those that are to be covered.`);
+  });
+  return [...new Set(hosts)];
 }
 
 async function add(
@@ -161,7 +165,7 @@ async function add(
   const facts = { hosts: [...subjectHosts], secretId, fingerprint, issuer, notBefore, notAfter };
   const dueAt = kind.source === 'SELF_SIGNED' ? renewAt(notBefore, notAfter) : null;
   await insertCertificate(change.tx, { id, environmentId, ...kind, state: 'READY', ...facts, dueAt });
-  tellAdded(change, caller, environmentId, id, kind.name, facts.hosts);
+  tellAdded(change, caller, environmentId, id, kind, facts.hosts);
   return { ids: { certificateId: id, environmentId }, environmentId };
 }
 
@@ -183,7 +187,7 @@ async function addPending(
   const id = newId();
   const row = { id, environmentId, name, hosts, source: 'ACME', state: 'PENDING' } as const;
   await insertCertificate(change.tx, { ...row, dueAt: new Date(0) });
-  tellAdded(change, caller, environmentId, id, name, hosts);
+  tellAdded(change, caller, environmentId, id, row, hosts);
   change.nudge('due');
   return { ids: { certificateId: id, environmentId }, environmentId };
 }
@@ -200,7 +204,7 @@ function tellAdded(
   caller: Caller,
   environmentId: string,
   certificateId: string,
-  name: string,
+  { name, source }: Pick<CertificateRow, 'name' | 'source'>,
   hosts: string[],
 ): void {
   change.emit({
@@ -209,7 +213,8 @@ function tellAdded(
     data: { certificateId, hosts },
     message: `${caller.tokenName} added the certificate ${name} for ${hosts.join(', ')}.`,
   });
-  audit(change, caller, environmentId, certificateId, 'addCertificate');
+  const action = source === 'UPLOADED' ? 'uploadCertificate' : 'requestCertificate';
+  audit(change, caller, environmentId, certificateId, action);
 }
 
 function audit(change: Change, caller: Caller, environmentId: string, id: string, action: string): void {

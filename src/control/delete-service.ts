@@ -65,7 +65,14 @@ export function deleteService(
     if (input.confirm !== service.label)
       throw new InvalidInput(['input', 'confirm'], `must be the service's label, ${service.label}.`);
     await markServiceDeleting(control, caller, change, service);
-    await removeSitesOfService(change.tx, service.id);
+    for (const site of await removeSitesOfService(change.tx, service.id))
+      change.emit({
+        environmentId: service.environmentId,
+        serviceId: service.id,
+        type: 'SITE_DELETED',
+        data: { host: site.host },
+        message: `The site ${site.host} goes with ${service.label}.`,
+      });
     await refreshAutomaticVariables(control, change, environment);
     return { ids: { serviceId: service.id }, environmentId: service.environmentId };
   });

@@ -3,6 +3,7 @@ import { Conflict, InvalidInput } from '../errors.ts';
 import { newId } from '../ids.ts';
 import { authorise, type Caller } from '../model/callers.ts';
 import { checkLabel, checkName, namespaceFrom } from '../model/rules.ts';
+import { removeCertificatesOfEnvironment } from '../postgres/certificates.ts';
 import { type Change, createEventStream } from '../postgres/change.ts';
 import {
   type EnvironmentRow,
@@ -15,7 +16,7 @@ import { removeSitesOfEnvironment } from '../postgres/sites.ts';
 import { type Control, type Mutated, mutate } from './control.ts';
 import { addServices, type ServiceInput } from './create-service.ts';
 import { markServiceDeleting } from './delete-service.ts';
-import { includeServices } from './included.ts';
+import { includeServices, refuseIncludedLabel } from './included.ts';
 import { checkRevision, environmentFor } from './places.ts';
 
 export interface CreateEnvironmentInput {
@@ -58,6 +59,7 @@ export function createEnvironment(
       input: service,
       path: ['input', 'services', String(index)],
     }));
+    for (const { input: service, path } of wanted) refuseIncludedLabel(control, service.label, path);
     await addServices(control, caller, change, environment, wanted);
     await includeServices(control, caller, change, environment);
     return { ids: { environmentId }, environmentId };
@@ -148,6 +150,7 @@ export function deleteEnvironment(
       );
     await markEnvironmentDeleting(change.tx, environmentId);
     await removeSitesOfEnvironment(change.tx, environmentId);
+    await removeCertificatesOfEnvironment(change.tx, environmentId);
     change.emit({
       environmentId,
       type: 'ENVIRONMENT_DELETION_REQUESTED',

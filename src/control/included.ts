@@ -22,13 +22,6 @@ export async function includeServices(
   if (!control.settings.included.includes('SERVICE_PROXY')) return;
   const { id: environmentId, namespace } = environment;
   const { runtime, version, label, size } = serviceProxy;
-  const present = await listServicesOf(change.tx, environmentId);
-  const rival = present.find((each) => each.label === label);
-  if (rival !== undefined)
-    throw new Conflict(`The label ${label} is kept for the service proxy that every environment includes.`, [
-      'input',
-      'services',
-    ]);
   const service = await insertService(change.tx, {
     id: newId(),
     environmentId,
@@ -52,6 +45,15 @@ export async function includeServices(
   const subject = { environmentId, subjectType: 'Service', subjectId: service.id };
   change.audit({ caller, action: 'createService', ...subject });
   await deploy(control, caller, change, service);
+}
+
+/** A service made with its environment may not take the label of one that is included. */
+export function refuseIncludedLabel({ settings }: Control, label: string, path: readonly string[]): void {
+  if (!settings.included.includes('SERVICE_PROXY') || label !== serviceProxy.label) return;
+  throw new Conflict(`The label ${label} is kept for the service proxy that every environment includes.`, [
+    ...path,
+    'label',
+  ]);
 }
 
 async function insertOwnSite(

@@ -4,7 +4,7 @@ import { InvalidInput } from '../errors.ts';
 import type { Caller } from '../model/callers.ts';
 import { listServicesOf, markDue, updateService } from '../postgres/services.ts';
 import { type Control, type Mutated, mutate } from './control.ts';
-import { serviceFor } from './places.ts';
+import { serviceWithEnvironmentFor } from './places.ts';
 
 export interface MaintenanceInput {
   readonly serviceId: string;
@@ -27,7 +27,7 @@ function setMaintenance(
 ): Promise<Mutated<{ serviceId: string }>> {
   const action = enabled ? 'enableMaintenance' : 'disableMaintenance';
   return mutate(control, caller, { name: action, input: {} }, async (change) => {
-    const { service } = await serviceFor(change, caller, 'DEPLOY', input.serviceId);
+    const { service } = await serviceWithEnvironmentFor(change, caller, 'DEPLOY', input.serviceId);
     if (service.type !== 'CODE')
       throw new InvalidInput(['input', 'serviceId'], 'must be a code service: only those answer HTTP.');
     const { environmentId, id: serviceId, label } = service;

@@ -50,7 +50,7 @@ export function createSite(
   return mutate(control, caller, { name: 'createSite', input }, async (change) => {
     const environment = await environmentFor(change, caller, 'DEPLOY', input.environmentId);
     const host = checkHost(input.host, ['input', 'host']);
-    refuseOwnHost(control, environment, host);
+    refuseForeignHost(control, environment, host);
     const present = await listSitesOf(change.tx, environment.id);
     if (present.length >= mostSites)
       throw new LimitReached(
@@ -135,16 +135,20 @@ async function siteFor(
   return { site, environment };
 }
 
-/** Host names below the platform's domain belong to the environments of that namespace. */
-function refuseOwnHost({ settings }: Control, { namespace }: EnvironmentRow, host: string): void {
-  const below = host.replace(/^\./, '');
+/** Host names below the platform's domain belong to the environments of that namespace, those that cover it to nobody. */
+function refuseForeignHost({ settings }: Control, { namespace }: EnvironmentRow, host: string): void {
   const own = `${namespace}.${settings.domain}`;
-  if (below !== settings.domain && !below.endsWith(`.${settings.domain}`)) return;
-  if (below === own || below.endsWith(`.${own}`)) return;
+  const isAbove = host.startsWith('.') && `.${settings.domain}`.endsWith(host);
+  if (!isAbove && !isAtOrBelow(host, settings.domain)) return;
+  if (isAtOrBelow(host, own)) return;
   throw new InvalidInput(
     ['input', 'host'],
-    `must not lie below ${settings.domain} unless it is below ${own}: such names belong to other environments.`,
+    `must not lie below ${settings.domain} or cover it, unless it is below ${own}: such names belong to other environments.`,
   );
+}
+
+function isAtOrBelow(host: string, domain: string): boolean {
+  return host === domain || host.endsWith(`.${domain}`);
 }
 
 async function codeServiceOf({ tx }: Change, environment: EnvironmentRow, id: string): Promise<string> {
@@ -152,6 +156,8 @@ async function codeServiceOf({ tx }: Change, environment: EnvironmentRow, id: st
   const [service] = await listServicesById(tx, [id]);
   if (service === undefined || service.environmentId !== environment.id || service.deletedAt !== null)
     throw new NotFound('service', path);
+  if (service.deletionRequestedAt !== null)
+    throw new Conflict(`The service ${service.label} is being deleted.`, path, { type: 'Service', id });
   if (service.type !== 'CODE')
     throw new InvalidInput(path, 'must be a code service: only those answer HTTP.');
   return id;

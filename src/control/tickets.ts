@@ -6,7 +6,7 @@ import { authoriseAction, type Caller } from '../model/callers.ts';
 import { checkText } from '../model/rules.ts';
 import { type TicketKind, ticketLimits } from '../model/tickets.ts';
 import type { Change } from '../postgres/change.ts';
-import { requestRedeploy } from '../postgres/request-redeploy.ts';
+import { requestRedeploy, wantedSpec } from '../postgres/request-redeploy.ts';
 import { listServicesById, updateService } from '../postgres/services.ts';
 import {
   countOpenTickets,
@@ -17,7 +17,6 @@ import {
 } from '../postgres/tickets.ts';
 import { type Control, type Mutated, mutate } from './control.ts';
 import { environmentFor, serviceFor } from './places.ts';
-import { deployableSpec } from './redeploy.ts';
 import { checkOverlap } from './update-service.ts';
 
 export type TicketIds = { ticketId: string; environmentId: string };
@@ -77,6 +76,11 @@ async function subjectOf(
   const [service] = await listServicesById(tx, [serviceId]);
   if (service === undefined || service.environmentId !== environmentId || service.deletedAt !== null)
     throw new NotFound('service', path);
+  if (service.deletionRequestedAt !== null)
+    throw new Conflict(`The service ${service.label} is being deleted.`, path, {
+      type: 'Service',
+      id: serviceId,
+    });
   if (kind !== 'OVERLAP_PERIOD') return { serviceId, overlapSeconds: null };
   if (overlapSeconds == null)
     throw new InvalidInput(['input', 'overlapSeconds'], 'is needed for a ticket of kind OVERLAP_PERIOD.');
@@ -153,7 +157,13 @@ async function carryOut(
     });
     return null;
   }
-  const spec = await deployableSpec(change.tx, service);
+  const spec = await wantedSpec(change.tx, service);
+  if (spec === undefined)
+    throw new Conflict(
+      `${service.label} has no release yet: there is nothing to redeploy. Reject the ticket, or wait for the first push.`,
+      ['input', 'ticketId'],
+      { type: 'Service', id: serviceId },
+    );
   const redeploy = await requestRedeploy(change, placed, spec, {
     reason: 'SUPPORT_TICKET',
     note: `Support ticket ${id}`,

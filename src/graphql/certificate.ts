@@ -33,7 +33,9 @@ builder.node(CertificateRef, {
   description:
     'What sites are served with over HTTPS. A new one takes effect with the redeploy of the service proxy, a renewed one at once.',
   id: { resolve: (row) => row.id, description: 'Global id.' },
-  loadManyWithoutCache: (ids, { loaders }) => loadEach(loaders.certificate, ids),
+  // One that was removed is found by nobody.
+  loadManyWithoutCache: async (ids, { loaders }) =>
+    (await loadEach(loaders.certificate, ids)).map((row) => (row?.deletedAt === null ? row : undefined)),
   fields: (t) => ({
     environment: t.field({
       type: EnvironmentRef,

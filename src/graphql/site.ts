@@ -29,7 +29,9 @@ builder.node(SiteRef, {
   description:
     'A host name that leads to a code service. Changes take effect with the next redeploy of the service proxy; its pendingChanges show them.',
   id: { resolve: (row) => row.id, description: 'Global id.' },
-  loadManyWithoutCache: (ids, { loaders }) => loadEach(loaders.site, ids),
+  // One that was removed is found by nobody.
+  loadManyWithoutCache: async (ids, { loaders }) =>
+    (await loadEach(loaders.site, ids)).map((row) => (row?.deletedAt === null ? row : undefined)),
   fields: (t) => ({
     environment: t.field({
       type: EnvironmentRef,

@@ -44,8 +44,8 @@ export function checkNote(value: string | null | undefined, path: Path): string 
 /** Text of several lines that a person wrote. */
 export function checkText(value: string, longest: number, path: Path): string {
   const text = value.trim();
-  if (text.length === 0 || text.length > longest || text.includes('\0'))
-    throw new InvalidInput(path, `must be 1 to ${longest} characters without NUL.`);
+  if (text.length === 0 || text.length > longest || text.includes('\0') || !text.isWellFormed())
+    throw new InvalidInput(path, `must be 1 to ${longest} characters of well-formed Unicode without NUL.`);
   return text;
 }
 

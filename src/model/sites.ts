@@ -74,14 +74,13 @@ export function checkCorsOrigins(values: readonly string[], path: readonly strin
       mostCorsOrigins,
       values.length,
     );
-  return [...new Set(values)].map((value, index) => {
+  for (const [index, value] of values.entries())
     if (!originText.test(value))
       throw new InvalidInput(
         [...path, String(index)],
         'must be an origin such as https://app.example.org, in lower case and without a path.',
       );
-    return value;
-  });
+  return [...new Set(values)];
 }
 
 /** What a caller may give; what is absent keeps its present or standard value. */

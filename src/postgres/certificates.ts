@@ -47,10 +47,15 @@ export function pageCertificates(
   environmentIds: readonly string[],
   request: PageRequest,
 ): Promise<Map<string, CertificateRow[]>> {
-  const where = isNull(certificates.deletedAt);
-  const page = { table: certificates, key: certificates.id, parent: certificates.environmentId, where };
-  return pagesByParent(reader, environmentIds, page, request);
+  return pagesByParent(reader, environmentIds, livingPages, request);
 }
+
+const livingPages = {
+  table: certificates,
+  key: certificates.id,
+  parent: certificates.environmentId,
+  where: isNull(certificates.deletedAt),
+};
 
 export async function countCertificates(reader: Reader, environmentId: string): Promise<number> {
   const living = and(eq(certificates.environmentId, environmentId), isNull(certificates.deletedAt));
@@ -80,6 +85,14 @@ export async function updateCertificate(
     .where(and(eq(certificates.id, id), isNull(certificates.deletedAt)))
     .returning();
   return row;
+}
+
+/** They are renewed no more. */
+export async function removeCertificatesOfEnvironment(tx: Transaction, environmentId: string): Promise<void> {
+  await tx
+    .update(certificates)
+    .set({ deletedAt: sql`now()`, dueAt: null })
+    .where(and(eq(certificates.environmentId, environmentId), isNull(certificates.deletedAt)));
 }
 
 /** What the certificates of an environment are at present. */

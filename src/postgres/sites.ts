@@ -40,9 +40,15 @@ export function pageSites(
   environmentIds: readonly string[],
   request: PageRequest,
 ): Promise<Map<string, SiteRow[]>> {
-  const page = { table: sites, key: sites.id, parent: sites.environmentId, where: isNull(sites.deletedAt) };
-  return pagesByParent(reader, environmentIds, page, request);
+  return pagesByParent(reader, environmentIds, livingPages, request);
 }
+
+const livingPages = {
+  table: sites,
+  key: sites.id,
+  parent: sites.environmentId,
+  where: isNull(sites.deletedAt),
+};
 
 export async function updateSite(tx: Transaction, id: string, set: SitePatch): Promise<void> {
   await tx
@@ -51,14 +57,20 @@ export async function updateSite(tx: Transaction, id: string, set: SitePatch): P
     .where(eq(sites.id, id));
 }
 
-/** A removed service leads nowhere: its sites go with it, the environment's own falls back to its next code service. */
-export async function removeSitesOfService(tx: Transaction, serviceId: string): Promise<void> {
+/**
+ * A removed service leads nowhere: its sites go with it, the environment's own falls back to its next code service.
+ * Answers with those removed.
+ */
+export async function removeSitesOfService(tx: Transaction, serviceId: string): Promise<SiteRow[]> {
   const ofService = and(eq(sites.serviceId, serviceId), isNull(sites.deletedAt));
-  await tx
+  const removed = await tx
     .update(sites)
     .set({ deletedAt: sql`now()` })
-    .where(and(ofService, eq(sites.own, false)));
-  await tx.update(sites).set({ serviceId: null }).where(ofService);
+    .where(and(ofService, eq(sites.own, false)))
+    .returning();
+  const revision = sql`${sites.revision} + 1`;
+  await tx.update(sites).set({ serviceId: null, revision }).where(ofService);
+  return removed;
 }
 
 export async function removeSitesOfEnvironment(tx: Transaction, environmentId: string): Promise<void> {

@@ -1,7 +1,8 @@
 // Rows of support tickets.
 import { and, count, eq, inArray } from 'drizzle-orm';
+import { ticketStates } from '../model/tickets.ts';
 import type { Reader, Transaction } from './open.ts';
-import { type PageRequest, pagesByParent } from './pages.ts';
+import { among, type PageRequest, pagesByParent } from './pages.ts';
 import { tickets } from './tables/tickets.ts';
 
 export type TicketRow = typeof tickets.$inferSelect;
@@ -25,15 +26,17 @@ export function pageTickets(
   open: boolean | undefined,
   request: PageRequest,
 ): Promise<Map<string, TicketRow[]>> {
-  const where =
-    open === undefined
-      ? undefined
-      : open
-        ? eq(tickets.state, 'OPEN')
-        : inArray(tickets.state, ['ACCEPTED', 'REJECTED', 'WITHDRAWN']);
-  const page = { table: tickets, key: tickets.id, parent: tickets.environmentId, where, newestFirst: true };
-  return pagesByParent(reader, environmentIds, page, request);
+  const states = open === undefined ? null : ticketStates.filter((state) => (state === 'OPEN') === open);
+  return pagesByParent(reader, environmentIds, pages, request, { states });
 }
+
+const pages = {
+  table: tickets,
+  key: tickets.id,
+  parent: tickets.environmentId,
+  where: among(tickets.state, 'states'),
+  newestFirst: true,
+};
 
 export async function countOpenTickets(reader: Reader, environmentId: string): Promise<number> {
   const open = and(eq(tickets.environmentId, environmentId), eq(tickets.state, 'OPEN'));

@@ -1,13 +1,16 @@
 // Bad input gets a typed error that names the field, and changes nothing: not a row of any table.
 import { GraphQLID, getNamedType, isInputObjectType } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { deleteService } from '../../src/control/delete-service.ts';
 import { deleteEnvironment } from '../../src/control/environments.ts';
 import { updateService } from '../../src/control/update-service.ts';
 import { buildSchema } from '../../src/graphql/schema.ts';
 import { newId } from '../../src/ids.ts';
 import type { Caller } from '../../src/model/callers.ts';
 import { type Api, globalId, openApi } from '../support/api.ts';
-import { type Furnished, furnish } from '../support/furnish.ts';
+import { bringCertificate } from '../support/certificate.ts';
+import { furnish } from '../support/furnish.ts';
+import type { Objects } from './bad-input.ts';
 import { badInputs } from './bad-inputs.ts';
 import { mutations } from './root-fields.ts';
 
@@ -23,17 +26,20 @@ const codes: Readonly<Record<string, string>> = {
 
 let api: Api;
 let ordinary: Caller;
-let objects: Furnished & { readonly doomed: Furnished; readonly customized: string };
+let objects: Objects;
 
 beforeAll(async () => {
-  api = await openApi();
+  api = await openApi({ included: ['SERVICE_PROXY'], domain: 'berth.test' });
   const { control, admin } = api;
   const made = await furnish(control, admin, 'own');
   const doomed = await furnish(control, admin, 'doomed');
   await deleteEnvironment(control, admin, { environmentId: localId(doomed.Environment), confirm: 'doomed' });
   const customized = await furnish(control, admin, 'customized');
   await updateService(control, admin, { serviceId: localId(customized.Service), redeployable: false });
-  objects = { ...made, doomed, customized: customized.Service };
+  const elsewhere = await furnish(control, admin, 'elsewhere');
+  const doomedService = elsewhere.spare;
+  await deleteService(control, admin, { serviceId: localId(doomedService), confirm: 'spare' });
+  objects = { ...made, elsewhere, doomed, doomedService, customized: customized.Service };
   ordinary = (await api.world.addToken({ scopes: ['read', 'deploy', 'admin'] })).caller;
 });
 
@@ -88,7 +94,8 @@ for (const [name, cases] of Object.entries(badInputs))
       const { input: base } = (mutations[name]?.variables?.(objects) ?? {}) as { input: object };
       const before = await api.dump();
       for (const { name: field } of ids) {
-        const kind = field.charAt(0).toUpperCase() + field.slice(1, -2);
+        const named = field.charAt(0).toUpperCase() + field.slice(1, -2);
+        const kind = named === 'Ticket' ? 'SupportTicket' : named;
         const bad = ['', 'no id', '%', globalId('Pod', newId()), globalId('', newId())];
         for (const id of [...bad, 'x'.repeat(10_000)]) {
           const seen = await refused(name, { ...base, [field]: id }, api.admin);
@@ -104,6 +111,7 @@ for (const [name, cases] of Object.entries(badInputs))
   });
 
 test('the same key with another input is a conflict and changes nothing', async () => {
+  const brought = await bringCertificate(['keyed.example.org']);
   const expiresAt = (year: number) => `${year}-01-01T00:00:00Z`;
   const inputs: Record<string, [object, object]> = {
     createEnvironment: [
@@ -118,6 +126,19 @@ test('the same key with another input is a conflict and changes nothing', async 
       object,
       object,
     ],
+    createSite: [1, 2].map((n) => ({
+      ...{ environmentId: objects.Environment, host: `keyed-${n}.example.org`, serviceId: objects.Service },
+    })) as [object, object],
+    uploadCertificate: [1, 2].map((n) => ({
+      ...{ environmentId: objects.Environment, name: `Keyed ${n}`, ...brought },
+    })) as [object, object],
+    requestCertificate: [1, 2].map((n) => ({
+      ...{ environmentId: objects.Environment, name: 'Keyed', source: 'SELF_SIGNED' },
+      hosts: [`keyed-${n}.example.org`],
+    })) as [object, object],
+    openSupportTicket: ['Please', 'Please do'].map((text) => ({
+      ...{ environmentId: objects.Environment, kind: 'OTHER', text },
+    })) as [object, object],
     createToken: [2100, 2101].map((year) => ({
       ...{ name: 'keyed', scopes: ['READ'], expiresAt: expiresAt(year) },
     })) as [object, object],

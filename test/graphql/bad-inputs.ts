@@ -1,18 +1,12 @@
 // What each mutation must refuse, with which typed error at which field. A mutation without a list fails the test.
 import type { Furnished } from '../support/furnish.ts';
-
-/** The type of the error, the field it is about (dotted, within `input`), the input. */
-export type BadInput = readonly [
-  error: string,
-  path: string,
-  input: (o: Furnished & { readonly doomed: Furnished; readonly customized: string }) => object,
-  caller?: 'ordinary',
-];
+import { type BadInput, badKeys, badNames, long } from './bad-input.ts';
+import { badRouting } from './bad-routing.ts';
+import { badTickets } from './bad-tickets.ts';
 
 const v = 'ValidationError';
 const conflict = 'ConflictError';
 const limit = 'LimitError';
-const long = (length: number) => 'x'.repeat(length);
 const many = (count: number, value: string) =>
   Array.from({ length: count }, (_, index) => ({ name: `V${index}`, value }));
 const past = '2020-01-01T00:00:00Z';
@@ -49,6 +43,7 @@ function serviceCases(at: string, input: (o: Furnished, service: object) => obje
     ...['', 'Shop', '1st', 'a-', 'a b', 'ä', long(41)].map(
       (label): BadInput => [v, `${at}label`, code({ label })],
     ),
+    [v, `${at}type`, code({ type: 'SERVICE_PROXY' })],
     [v, `${at}runtime`, code({ runtime: 'REDIS' })],
     [v, `${at}version`, code({ version: '8' })],
     [v, `${at}scale`, code({ scale: -1 })],
@@ -70,11 +65,25 @@ function serviceCases(at: string, input: (o: Furnished, service: object) => obje
   ];
 }
 
-const keys: readonly string[] = ['', long(201), 'a\nb', '\ud800'];
-const badKeys = (input: (o: Furnished, key: string) => object): BadInput[] =>
-  keys.map((key): BadInput => [v, 'idempotencyKey', (o) => input(o, key)]);
-const badNames = (input: (o: Furnished, name: string) => object): BadInput[] =>
-  ['', '  ', long(81), 'a\0', 'a\nb', '\ud800'].map((name): BadInput => [v, 'name', (o) => input(o, name)]);
+/** A field of a health check, and one that is wrong there. */
+const healthChecks: readonly (readonly [field: string, healthCheck: object])[] = [
+  ...[0, 65_536, -1].map((port) => ['port', { port }] as const),
+  ...['', 'health', 'http://a/b', '/a b', '/a\0', '/ä', '/\n', `/${long(1_024)}`].map(
+    (path) => ['path', { path }] as const,
+  ),
+  ['path', { kind: 'TCP', path: '/' }],
+  ['expectedStatus', { kind: 'TCP', expectedStatus: { from: 200, to: 200 } }],
+  ['expectedStatus.from', { expectedStatus: { from: 99, to: 200 } }],
+  ['expectedStatus.from', { expectedStatus: { from: 600, to: 600 } }],
+  ['expectedStatus.to', { expectedStatus: { from: 200, to: 600 } }],
+  ['expectedStatus.to', { expectedStatus: { from: 300, to: 200 } }],
+  ...[0, 301].map((intervalSeconds) => ['intervalSeconds', { intervalSeconds }] as const),
+  ...[0, 61].map((timeoutSeconds) => ['timeoutSeconds', { timeoutSeconds }] as const),
+  ...[0, 11].map((healthyThreshold) => ['healthyThreshold', { healthyThreshold }] as const),
+  ...[0, 11].map((unhealthyThreshold) => ['unhealthyThreshold', { unhealthyThreshold }] as const),
+  ...[0, 3_601].map((deadlineSeconds) => ['deadlineSeconds', { deadlineSeconds }] as const),
+];
+
 const environment = (more: object) => ({ name: 'New', kind: 'SANDBOX', ...more });
 
 export const badInputs: Readonly<Record<string, readonly BadInput[]>> = {
@@ -86,6 +95,12 @@ export const badInputs: Readonly<Record<string, readonly BadInput[]>> = {
       conflict,
       'services.1.label',
       () => environment({ services: [1, 2].map(() => ({ type: 'CODE', label: 'a' })) }),
+    ],
+    // Kept for the proxy that comes with it.
+    [
+      conflict,
+      'services.1.label',
+      () => environment({ services: ['web', 'proxy'].map((label) => ({ type: 'CODE', label })) }),
     ],
     ...serviceCases('services.0.', (_o, service) => environment({ services: [service] })),
     ...badKeys((_o, idempotencyKey) => environment({ idempotencyKey })),
@@ -116,6 +131,19 @@ export const badInputs: Readonly<Record<string, readonly BadInput[]>> = {
     })),
   ],
   updateService: [
+    ...healthChecks.map(
+      ([field, healthCheck]): BadInput => [
+        v,
+        `healthCheck.${field}`,
+        (o) => ({ serviceId: o.Service, healthCheck }),
+      ],
+    ),
+    [v, 'healthCheck', (o) => ({ serviceId: o.cache, healthCheck: {} })],
+    [v, 'overlapSeconds', (o) => ({ serviceId: o.Service, overlapSeconds: -1 })],
+    [v, 'overlapSeconds', (o) => ({ serviceId: o.Service, overlapSeconds: 3_601 })],
+    [v, 'overlapSeconds', (o) => ({ serviceId: o.cache, overlapSeconds: 5 })],
+    ['ForbiddenError', '-', (o) => ({ serviceId: o.Service, overlapSeconds: 5 }), 'ordinary'],
+    ['ForbiddenError', '-', (o) => ({ serviceId: o.Service, overlapSeconds: null }), 'ordinary'],
     [v, '', (o) => ({ serviceId: o.Service })],
     [v, 'label', (o) => ({ serviceId: o.Service, label: 'Not one' })],
     [conflict, 'label', (o) => ({ serviceId: o.Service, label: 'cache' })],
@@ -189,6 +217,8 @@ export const badInputs: Readonly<Record<string, readonly BadInput[]>> = {
     [conflict, 'jobId', (o) => ({ jobId: o.Job })],
     [conflict, 'jobId', (o) => ({ jobId: o.build })],
   ],
+  ...badRouting,
+  ...badTickets,
   createToken: [
     ...badNames((_o, name) => ({ name, scopes: ['READ'] })),
     [v, 'scopes', () => ({ name: 'a', scopes: [] })],

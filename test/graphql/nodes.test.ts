@@ -79,7 +79,10 @@ test('whatever text is given, and whatever is encoded, the answer is null', asyn
 });
 
 test('a list keeps its order: the own where they stand, null for junk, the foreign and the unknown', async () => {
-  const kinds = ['Environment', 'Service', 'Job', 'Redeploy', 'Release', 'Variable', 'Token'] as const;
+  const kinds = [
+    ...(['Environment', 'Service', 'Job', 'Redeploy', 'Release', 'Variable', 'Token'] as const),
+    ...(['Site', 'Certificate', 'SupportTicket'] as const),
+  ];
   const ids = kinds.flatMap((kind) => [
     encoded(`${kind}:`),
     own[kind],

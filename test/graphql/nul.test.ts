@@ -13,6 +13,7 @@ import {
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildSchema } from '../../src/graphql/schema.ts';
 import { type Api, openApi } from '../support/api.ts';
+import { bringCertificate } from '../support/certificate.ts';
 import { type Furnished, furnish } from '../support/furnish.ts';
 import { mutations, queries } from './root-fields.ts';
 
@@ -26,6 +27,8 @@ beforeAll(async () => {
 
 afterAll(() => api.close());
 
+const brought = await bringCertificate(['shop.example.org']);
+
 /** Inputs that pass but for the text that is put in, where the access test's own would be refused for something else first. */
 const passing: Readonly<Record<string, (o: Furnished) => object>> = {
   createEnvironment: () => ({ name: 'New', kind: 'SANDBOX', services: [{ type: 'CODE', label: 'new' }] }),
@@ -34,6 +37,13 @@ const passing: Readonly<Record<string, (o: Furnished) => object>> = {
   redeployService: (o) => ({ serviceId: o.Service }),
   runTask: (o) => ({ serviceId: o.Service, command: ['true'] }),
   createToken: () => ({ name: 'new', scopes: ['READ'] }),
+  createSite: (o) => ({ environmentId: o.Environment, host: 'new.example.org', serviceId: o.Service }),
+  uploadCertificate: (o) => ({ environmentId: o.Environment, name: 'New', ...brought }),
+  requestCertificate: (o) => ({
+    ...{ environmentId: o.Environment, name: 'New', source: 'SELF_SIGNED', hosts: ['a.example.org'] },
+  }),
+  openSupportTicket: (o) => ({ environmentId: o.Environment, kind: 'OTHER', text: 'Please' }),
+  resolveSupportTicket: (o) => ({ ticketId: o.SupportTicket, accept: false }),
 };
 
 type Text = readonly [path: readonly string[], put: (input: object, text: string) => object];

@@ -4,9 +4,11 @@ import type { Furnished } from '../support/furnish.ts';
 
 export interface RootField {
   /** The object's kind within an environment; undefined where the field is about none. */
-  readonly about?: 'Environment' | 'Service' | 'Redeploy' | 'Job' | 'Token' | 'Pod';
+  readonly about?:
+    | ('Environment' | 'Service' | 'Redeploy' | 'Job' | 'Token' | 'Pod')
+    | ('Site' | 'Certificate' | 'SupportTicket');
   /** Besides `read`, which every field but the viewer needs. */
-  readonly needs?: 'deploy' | 'admin';
+  readonly needs?: 'deploy' | 'admin' | 'operator';
   /** A query for something invisible answers with null instead of an error. */
   readonly nullable?: true;
   readonly document: string;
@@ -21,7 +23,7 @@ const mutation = (name: string) =>
 
 function change(
   name: string,
-  needs: 'deploy' | 'admin',
+  needs: 'deploy' | 'admin' | 'operator',
   about: RootField['about'],
   input: (o: Furnished) => object,
 ): [string, RootField] {
@@ -49,6 +51,28 @@ export const mutations: Readonly<Record<string, RootField>> = Object.fromEntries
   change('runTask', 'deploy', 'Service', (o) => ({ serviceId: o.Service, command: [] })),
   change('stopJob', 'deploy', 'Job', (o) => ({ jobId: o.endedJob })),
   change('startJob', 'deploy', 'Job', (o) => ({ jobId: o.Job })),
+  change('createSite', 'deploy', 'Environment', (o) => ({
+    ...{ environmentId: o.Environment, host: 'new.example.org', serviceId: o.Service },
+    limits: { bodyBytes: 0 },
+  })),
+  change('updateSite', 'deploy', 'Site', (o) => ({ siteId: o.Site })),
+  change('deleteSite', 'deploy', 'Site', (o) => ({ siteId: o.ownSite })),
+  change('uploadCertificate', 'deploy', 'Environment', (o) => ({
+    ...{ environmentId: o.Environment, name: 'New', chain: '', privateKey: '' },
+  })),
+  change('requestCertificate', 'deploy', 'Environment', (o) => ({
+    ...{ environmentId: o.Environment, name: 'New', source: 'SELF_SIGNED', hosts: [] },
+  })),
+  change('deleteCertificate', 'deploy', 'Certificate', (o) => ({ certificateId: o.Certificate })),
+  change('enableMaintenance', 'deploy', 'Service', (o) => ({ serviceId: o.cache })),
+  change('disableMaintenance', 'deploy', 'Service', (o) => ({ serviceId: o.cache })),
+  change('openSupportTicket', 'deploy', 'Environment', (o) => ({
+    ...{ environmentId: o.Environment, kind: 'REDEPLOY', text: 'Please' },
+  })),
+  change('resolveSupportTicket', 'operator', 'SupportTicket', (o) => ({
+    ...{ ticketId: o.SupportTicket, accept: false, answer: '' },
+  })),
+  change('withdrawSupportTicket', 'deploy', 'SupportTicket', (o) => ({ ticketId: o.endedTicket })),
   change('createToken', 'admin', 'Environment', (o) => ({
     ...{ environmentId: o.Environment, name: 'made', scopes: ['READ'] },
   })),
@@ -98,6 +122,9 @@ export const nodes: Readonly<Record<string, RootField>> = {
   Job: { about: 'Job', ...node('Job') },
   Release: { about: 'Service', ...node('Release') },
   Variable: { about: 'Service', ...node('Variable') },
+  Site: { about: 'Site', ...node('Site') },
+  Certificate: { about: 'Certificate', ...node('Certificate') },
+  SupportTicket: { about: 'SupportTicket', ...node('SupportTicket') },
   Token: { about: 'Token', needs: 'admin', ...node('Token') },
   // Where things run is no secret of an organization.
   Pod: { about: 'Pod', document: '{ it: installation { version } }' },

@@ -1,7 +1,7 @@
 // The API in process: documents executed against the schema for any caller, over a database of their own. No server, no
 // engine, no orchestrator: what is asked for stays QUEUED. Counts statements, and tells whether anything was changed.
 import { type ExecutionResult, execute, type GraphQLError, parse, subscribe, validate } from 'graphql';
-import type { Control } from '../../src/control/control.ts';
+import type { Control, ControlSettings } from '../../src/control/control.ts';
 import { type Context, createContext } from '../../src/graphql/context.ts';
 import { buildSchema } from '../../src/graphql/schema.ts';
 import type { Caller } from '../../src/model/callers.ts';
@@ -45,8 +45,13 @@ export function globalId(type: string, id: string): string {
   return Buffer.from(`${type}:${id}`).toString('base64url');
 }
 
-export async function openApi(): Promise<Api> {
-  const world = await openControl();
+/** The id within a global id. */
+export function localIdOf(id: string): string {
+  return Buffer.from(id, 'base64url').toString().split(':')[1] ?? '';
+}
+
+export async function openApi(settings: Partial<ControlSettings> = {}): Promise<Api> {
+  const world = await openControl(settings);
   const statements: string[] = [];
   const store = openStore(world.control.store.url, {
     connections: 16,

@@ -3,7 +3,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Control } from '../../src/control/control.ts';
+import type { Control, ControlSettings } from '../../src/control/control.ts';
 import { createEnvironment } from '../../src/control/environments.ts';
 import { callerFor, hashToken, makeToken } from '../../src/control/tokens.ts';
 import { newId } from '../../src/ids.ts';
@@ -42,10 +42,11 @@ export interface ControlWorld {
   close(): Promise<void>;
 }
 
-export async function openControl(): Promise<ControlWorld> {
+/** Environments include no service unless `settings` say otherwise. */
+export async function openControl(settings: Partial<ControlSettings> = {}): Promise<ControlWorld> {
   const database = await freshDatabase();
   const directory = await mkdtemp(join(tmpdir(), 'berth-control-'));
-  const { control, close } = await open(database.url, directory);
+  const { control, close } = await open(database.url, directory, settings);
   const addToken: ControlWorld['addToken'] = async ({
     scopes: granted = scopes,
     environmentId,
@@ -87,7 +88,7 @@ export async function openControl(): Promise<ControlWorld> {
             });
         });
     },
-    openReplica: () => open(database.url, directory),
+    openReplica: () => open(database.url, directory, settings),
     close: async () => {
       await close();
       await database.drop();
@@ -96,7 +97,11 @@ export async function openControl(): Promise<ControlWorld> {
   };
 }
 
-async function open(url: string, directory: string): Promise<{ control: Control; close(): Promise<void> }> {
+async function open(
+  url: string,
+  directory: string,
+  settings: Partial<ControlSettings>,
+): Promise<{ control: Control; close(): Promise<void> }> {
   const store = openStore(url);
   const nudges = await openNudges(store);
   const log = openEventLog(store, nudges);
@@ -112,6 +117,7 @@ async function open(url: string, directory: string): Promise<{ control: Control;
       publicUrl: 'http://localhost',
       domain: 'localhost',
       included: [],
+      ...settings,
     },
     output: async function* () {},
     engine: async () => ({ version: '0', operatingSystem: 'none' }),

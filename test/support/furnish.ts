@@ -1,5 +1,6 @@
 // An environment with one of everything in it: a code service that runs a release with a worker target, a spare one, a
-// cache with an open redeploy, jobs alive and ended, a token bound to it. Rows as the orchestrator would have written them.
+// cache with an open redeploy, jobs alive and ended, sites with a certificate, tickets, a token bound to it. Rows as the
+// orchestrator would have written them.
 import type { Control } from '../../src/control/control.ts';
 import { createService } from '../../src/control/create-service.ts';
 import { createEnvironment } from '../../src/control/environments.ts';
@@ -7,10 +8,14 @@ import { hashToken, makeToken } from '../../src/control/tokens.ts';
 import { newId } from '../../src/ids.ts';
 import type { Caller } from '../../src/model/callers.ts';
 import type { JobState } from '../../src/model/jobs.ts';
+import { standardLimits } from '../../src/model/sites.ts';
+import { insertCertificate } from '../../src/postgres/certificates.ts';
 import { insertJobs } from '../../src/postgres/jobs.ts';
 import { insertRedeploy, insertRelease, updateRedeploy } from '../../src/postgres/redeploys.ts';
 import { wantedSpec } from '../../src/postgres/request-redeploy.ts';
 import { listServicesById, saveWorkerCount, updateService } from '../../src/postgres/services.ts';
+import { insertSite, listSitesOf } from '../../src/postgres/sites.ts';
+import { insertTicket } from '../../src/postgres/tickets.ts';
 import { insertToken } from '../../src/postgres/tokens.ts';
 import { globalId } from './api.ts';
 
@@ -29,6 +34,14 @@ export interface Furnished {
   readonly build: string;
   readonly Token: string;
   readonly Variable: string;
+  /** Served with the certificate. */
+  readonly Site: string;
+  /** Of the environment's own host name. */
+  readonly ownSite: string;
+  readonly Certificate: string;
+  /** Open, of kind OTHER. */
+  readonly SupportTicket: string;
+  readonly endedTicket: string;
 }
 
 export async function furnish(control: Control, caller: Caller, namespace: string): Promise<Furnished> {
@@ -44,9 +57,12 @@ export async function furnish(control: Control, caller: Caller, namespace: strin
   const { serviceId } = service.ids;
   const made = await deployed(control, environmentId, serviceId);
   const token = await boundToken(control, caller, environmentId);
+  const reached = await withSites(control, environmentId, namespace, serviceId);
   return {
     namespace,
     ...made,
+    ...reached,
+    ...(await withTickets(control, environmentId)),
     Environment: globalId('Environment', environmentId),
     Service: globalId('Service', serviceId),
     spare: globalId('Service', spare.ids.serviceId),
@@ -67,6 +83,8 @@ export function nowhere(): Furnished {
     ...{ Redeploy: of('Redeploy'), openRedeploy: of('Redeploy'), Release: of('Release') },
     ...{ Job: of('Job'), endedJob: of('Job'), build: of('Job'), Token: of('Token') },
     Variable: globalId('Variable', `${newId()}/GREETING`),
+    ...{ Site: of('Site'), ownSite: of('Site'), Certificate: of('Certificate') },
+    ...{ SupportTicket: of('SupportTicket'), endedTicket: of('SupportTicket') },
   };
 }
 
@@ -108,6 +126,40 @@ async function deployed(control: Control, environmentId: string, serviceId: stri
       Job: globalId('Job', living.id),
       endedJob: globalId('Job', ended.id),
       build: globalId('Job', buildJobId),
+    };
+  });
+}
+
+async function withSites(control: Control, environmentId: string, namespace: string, serviceId: string) {
+  return control.store.db.transaction(async (tx) => {
+    const host = `shop.${namespace}.example`;
+    const facts = { name: 'Shop', source: 'UPLOADED' as const, state: 'READY' as const, hosts: [host] };
+    const certificate = await insertCertificate(tx, { id: newId(), environmentId, ...facts });
+    const at = { environmentId, limits: standardLimits, corsOrigins: [] };
+    const served = { host, serviceId, certificateId: certificate.id };
+    const site = await insertSite(tx, { id: newId(), ...at, ...served });
+    const ownHost = `${namespace}.${control.settings.domain}`;
+    const own =
+      (await insertSite(tx, { id: newId(), ...at, host: ownHost, own: true })) ??
+      (await listSitesOf(tx, environmentId)).find((each) => each.own);
+    if (site === undefined || own === undefined) throw new Error('the sites were not made');
+    return {
+      Site: globalId('Site', site.id),
+      ownSite: globalId('Site', own.id),
+      Certificate: globalId('Certificate', certificate.id),
+    };
+  });
+}
+
+async function withTickets(control: Control, environmentId: string) {
+  return control.store.db.transaction(async (tx) => {
+    const asked = { environmentId, kind: 'OTHER' as const, text: 'A question', openedBy: 'test' };
+    const open = await insertTicket(tx, { id: newId(), ...asked });
+    const ended = { state: 'REJECTED' as const, resolvedBy: 'test', resolvedAt: new Date() };
+    const other = await insertTicket(tx, { id: newId(), ...asked, ...ended });
+    return {
+      SupportTicket: globalId('SupportTicket', open.id),
+      endedTicket: globalId('SupportTicket', other.id),
     };
   });
 }
