@@ -211,7 +211,7 @@ mutation({
       note: t.string({ required: false, description: 'For people, up to 1,000 characters.' }),
       deadlineSeconds: t.int({
         required: false,
-        description: `By when it must have succeeded, ${minimum} to ${maximum} s; ${standard} when absent, unless the installation says otherwise.`,
+        description: `By when it must have succeeded, ${minimum} to ${maximum} s; ${standard} when absent, unless the installation says otherwise. The overlap period and ten seconds to drain come on top.`,
       }),
       idempotencyKey: t.string({
         required: false,

@@ -57,3 +57,28 @@ export function wantedJobs(spec: Spec, workers: Readonly<Record<string, number>>
 export function countOf(wanted: readonly WantedJobs[]): number {
   return wanted.reduce((sum, { count }) => sum + count, 0);
 }
+
+/** An old job that hadn't been stopped yet when the redeploy failed in the midst of stopping. */
+export function keptOld(job: JobView, lastGoodId: string): boolean {
+  return isAlive(job) && job.redeployId === lastGoodId;
+}
+
+/** What of the last good spec doesn't run. */
+export function missingJobs(
+  lastGood: { readonly redeployId: string; readonly spec: Spec },
+  jobs: readonly JobView[],
+  workers: Readonly<Record<string, number>>,
+): WantedJobs[] {
+  return wantedJobs(lastGood.spec, workers)
+    .map((wanted) => {
+      const there = jobs.filter(
+        (job) =>
+          keptOld(job, lastGood.redeployId) &&
+          !isLeaving(job) &&
+          job.type === wanted.type &&
+          job.target === wanted.target,
+      );
+      return { ...wanted, count: wanted.count - there.length };
+    })
+    .filter(({ count }) => count > 0);
+}

@@ -6,7 +6,9 @@
 // a cancel, switches back to the old ones, which still run. From DRAIN on there is no way back.
 import {
   failureAmong,
+  healthyBy,
   isLeaving,
+  missingJobs,
   replacedByRedeploy,
   stepsToHealthy,
   stop,
@@ -22,13 +24,19 @@ import {
   type RedeployView,
   undoUntil,
 } from './redeploy.ts';
+import type { Spec } from './spec.ts';
 
 /** How long a job that is to stop may go on with what it has begun, in seconds. */
 export const drainSeconds = 10;
 
+/** What a redeploy needs after its switch, beyond the time that it was given to become healthy. */
+export function secondsAfterSwitch({ strategy, overlapSeconds }: Spec): number {
+  return strategy === 'OVERLAP' ? overlapSeconds + drainSeconds : 0;
+}
+
 /** After the switch nothing fails by its deadline: the new jobs were seen healthy, and the rest takes its time. */
 export function switchBy({ deadlineAt, spec }: RedeployView): Date {
-  return new Date(deadlineAt.getTime() - (spec.overlapSeconds + drainSeconds) * 1000);
+  return new Date(deadlineAt.getTime() - secondsAfterSwitch(spec) * 1000);
 }
 
 /** Past it the old jobs are being stopped. */
@@ -45,17 +53,14 @@ export function stepsOfOverlap(situation: RedeploySituation): RedeployStep[] {
     return [{ do: 'FAIL', because: { kind: 'DEADLINE' } }];
   switch (phase) {
     case 'PULL_IMAGE':
-      return redeploy.imageFound ? stepsToMakeRoom(situation) : [{ do: 'OBTAIN_IMAGE' }];
+      return redeploy.imageFound
+        ? stepsToMakeRoom(situation)
+        : [{ do: 'OBTAIN_IMAGE' }, ...stepsForOld(situation)];
     case 'START_NEW':
     case 'VERIFY':
       return stepsBeside(situation);
     case 'SWITCH':
-      return (
-        failingAfterSwitch(situation) ??
-        (situation.proxies === 'BEHIND'
-          ? [{ do: 'WAIT', until: switchBy(redeploy) }]
-          : [{ do: 'ENTER_OVERLAP' }])
-      );
+      return failingAfterSwitch(situation) ?? stepsToSwitch(situation);
     case 'OVERLAP':
       return failingAfterSwitch(situation) ?? stepsToWaitOut(situation);
     default:
@@ -66,7 +71,13 @@ export function stepsOfOverlap(situation: RedeploySituation): RedeployStep[] {
 /** What redeploys before this one had begun and never put into rotation goes first: there is no room for three sets. */
 function stepsToMakeRoom(situation: RedeploySituation): RedeployStep[] {
   const leftover = oldJobs(situation).filter((job) => !serves(job, situation));
-  if (leftover.length > 0) return leftover.map((job) => stop(job, 'Its redeploy gave way to a newer one'));
+  // A proxy that hasn't heard of the last switch may know no other jobs than these.
+  const needed = leftover.filter((job) => job.rotation === 'DRAINING' && situation.proxies === 'BEHIND');
+  const steps = leftover
+    .filter((job) => !needed.includes(job))
+    .map((job) => stop(job, 'Its redeploy gave way to a newer one'));
+  if (needed.length > 0) return [...steps, { do: 'WAIT', until: switchBy(situation.redeploy) }];
+  if (steps.length > 0) return steps;
   return [{ do: 'ENTER_START_NEW', wanted: wantedJobs(situation.redeploy.spec, situation.workers) }];
 }
 
@@ -82,7 +93,32 @@ function stepsBeside(situation: RedeploySituation): RedeployStep[] {
   const verifying = phaseOf(situation.redeploy) === 'VERIFY';
   if (steps.length === 0 && verifying) return [{ do: 'SWITCH' }];
   const allStarted = !steps.some((step) => step.do === 'START_JOB');
-  return allStarted && !verifying ? [{ do: 'ENTER_VERIFY' }, ...steps] : steps;
+  if (allStarted && !verifying) steps.unshift({ do: 'ENTER_VERIFY' });
+  return [...steps, ...stepsForOld(situation)];
+}
+
+/** They serve until the switch: those that were just being started go on to health, and who is asked to stop stops. */
+function stepsForOld(situation: RedeploySituation): RedeployStep[] {
+  const { now, healthySeconds } = situation;
+  const old = oldJobs(situation).filter(
+    (job) =>
+      isLeaving(job) ||
+      job.health === null ||
+      (job.health === 'STARTING' && now < healthyBy(job, healthySeconds)),
+  );
+  return stepsToHealthy(old, situation);
+}
+
+function stepsToSwitch(situation: RedeploySituation): RedeployStep[] {
+  const { redeploy, proxies } = situation;
+  const next: RedeployStep =
+    proxies === 'BEHIND' ? { do: 'WAIT', until: switchBy(redeploy) } : { do: 'ENTER_OVERLAP' };
+  return [...stepsForLeaving(situation), next];
+}
+
+function stepsForLeaving({ jobs }: RedeploySituation): RedeployStep[] {
+  const leaving = jobs.filter((job) => isAlive(job) && isLeaving(job));
+  return leaving.map((job) => stop(job, 'Stopped on request'));
 }
 
 /** One that fails its check has only left rotation; one that has ended, or none left that is healthy, is a failure. */
@@ -92,10 +128,14 @@ function failingAfterSwitch(situation: RedeploySituation): RedeployStep[] | unde
   const deploys = own.filter((job) => job.type === 'DEPLOY');
   const [first] = deploys;
   const noneHealthy = first !== undefined && !deploys.some((job) => job.health === 'HEALTHY');
+  // For its cause the job is looked at once more, which an engine that doesn't answer could put off for ever.
+  const late = situation.now >= situation.redeploy.deadlineAt;
   const because: FailReason | undefined = ended
     ? { kind: 'JOB_ENDED', jobId: ended.id }
     : noneHealthy
-      ? { kind: 'NOT_HEALTHY', jobId: first.id }
+      ? late
+        ? { kind: 'DEADLINE' }
+        : { kind: 'NOT_HEALTHY', jobId: first.id }
       : undefined;
   return because && [{ do: 'FAIL', because }];
 }
@@ -107,8 +147,12 @@ function stepsToWaitOut(situation: RedeploySituation): RedeployStep[] {
   const until = new Date(began.getTime() + redeploy.spec.overlapSeconds * 1000);
   const old = oldJobs(situation);
   if (now >= until || old.length === 0) return [{ do: 'ENTER_DRAIN' }];
-  const workers = old.filter((job) => job.type === 'WORKER');
-  return [...workers.map((job) => stop(job, replacedByRedeploy)), { do: 'WAIT', until }];
+  const workers = old.filter((job) => job.type === 'WORKER' && !isLeaving(job));
+  return [
+    ...stepsForLeaving(situation),
+    ...workers.map((job) => stop(job, replacedByRedeploy)),
+    { do: 'WAIT', until },
+  ];
 }
 
 function stepsToStopOld(situation: RedeploySituation): RedeployStep[] {
@@ -132,10 +176,16 @@ export function stepsToUndoOverlap(situation: RedeploySituation): RedeployStep[]
     const backing = oldJobs(situation).some(
       (job) => job.type === 'DEPLOY' && job.health === 'HEALTHY' && !isLeaving(job),
     );
-    return [backing ? { do: 'SWITCH_BACK' } : { do: 'END', state: failed }];
+    return [backing && redeploy.previousId !== null ? { do: 'SWITCH_BACK' } : { do: 'END', state: failed }];
   }
   if (situation.proxies === 'BEHIND') return [{ do: 'WAIT', until: undoUntil(redeploy) }];
-  return own.length > 0 ? own.map(goes) : [{ do: 'END', state: canceled ? 'CANCELED' : 'ROLLED_BACK' }];
+  if (own.length > 0) return own.map(goes);
+  // Old ones that ended meanwhile are replaced afterwards, and so are workers, who had been stopped at once.
+  const { lastGood } = redeploy;
+  const whole =
+    lastGood !== null &&
+    !missingJobs(lastGood, situation.jobs, situation.workers).some(({ type }) => type === 'DEPLOY');
+  return [{ do: 'END', state: canceled ? 'CANCELED' : whole ? 'ROLLED_BACK' : 'FAILED' }];
 }
 
 function goes(job: JobView): RedeployStep {

@@ -4,20 +4,15 @@ import {
   countOf,
   failureAmong,
   isLeaving,
+  keptOld,
+  missingJobs,
   replacedByRedeploy,
   stepsToHealthy,
   stop,
   wantedJobs,
 } from './job-steps.ts';
-import { isAlive, type JobView } from './jobs.ts';
-import {
-  phaseOf,
-  type RedeploySituation,
-  type RedeployStep,
-  undoUntil,
-  type WantedJobs,
-} from './redeploy.ts';
-import type { Spec } from './spec.ts';
+import { isAlive } from './jobs.ts';
+import { phaseOf, type RedeploySituation, type RedeployStep, undoUntil } from './redeploy.ts';
 
 export function stepsOfRecreate(situation: RedeploySituation): RedeployStep[] {
   const { redeploy, now } = situation;
@@ -88,28 +83,4 @@ export function stepsToUndoRecreate(situation: RedeploySituation): RedeployStep[
   // An old job that was kept may have been stopped on request since.
   const whole = !missingJobs(lastGood, jobs, workers).some(({ type }) => type === 'DEPLOY');
   return [{ do: 'END', state: canceled ? 'CANCELED' : whole ? 'ROLLED_BACK' : 'FAILED' }];
-}
-
-/** An old job that hadn't been stopped yet when the redeploy failed in the midst of stopping. */
-function keptOld(job: JobView, lastGoodId: string): boolean {
-  return isAlive(job) && job.redeployId === lastGoodId;
-}
-
-function missingJobs(
-  lastGood: { readonly redeployId: string; readonly spec: Spec },
-  jobs: readonly JobView[],
-  workers: Readonly<Record<string, number>>,
-): WantedJobs[] {
-  return wantedJobs(lastGood.spec, workers)
-    .map((wanted) => {
-      const there = jobs.filter(
-        (job) =>
-          keptOld(job, lastGood.redeployId) &&
-          !isLeaving(job) &&
-          job.type === wanted.type &&
-          job.target === wanted.target,
-      );
-      return { ...wanted, count: wanted.count - there.length };
-    })
-    .filter(({ count }) => count > 0);
 }

@@ -63,6 +63,8 @@ export interface RedeployView {
   readonly cancelRequested: boolean;
   /** Set once it has failed and is being undone. */
   readonly cause: FailureCause | null;
+  /** By which redeploy what ran before its switch was started; null before it, and where nothing ran. */
+  readonly previousId: string | null;
   /** The last good spec, by the redeploy that proved it. */
   readonly lastGood: { readonly redeployId: string; readonly spec: Spec } | null;
 }

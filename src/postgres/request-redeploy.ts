@@ -1,6 +1,7 @@
 // Asking for a redeploy: the spec as it is wanted now is copied, an open redeploy is superseded, and the service is made
 // due, all within the caller's transaction and under the service's lock. Used by callers' mutations and by builds alike.
 import { newId } from '../ids.ts';
+import { secondsAfterSwitch } from '../model/overlap.ts';
 import type { RedeployReason } from '../model/redeploy.ts';
 import { getEngineKind } from '../model/service-types/index.ts';
 import { serviceProxy } from '../model/service-types/service-proxy.ts';
@@ -53,6 +54,7 @@ export async function requestRedeploy(
     spec,
     changes: compareSpecs(service.runningSpec ?? undefined, spec),
     ...request,
+    deadlineSeconds: request.deadlineSeconds + secondsAfterSwitch(spec),
   });
   await updateService(tx, serviceId, { stopped: false, failingSince: null, budgetFrom: null }, true);
   emit({

@@ -36,6 +36,7 @@ function askForRedeploy(world: World, asked: Asked): void {
     view: {
       ...{ id, state: 'QUEUED', spec, phases: [], cancelRequested: false, cause: null, lastGood: null },
       imageFound: false,
+      previousId: null,
       deadlineAt: new Date(world.now + asked.deadlineSeconds * 1000),
     },
   };

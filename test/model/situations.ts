@@ -52,6 +52,7 @@ export function redeploying(
   const redeploy: RedeployView = {
     ...{ id: 'new', state: 'RUNNING', spec, phases: [], deadlineAt: ago(-300), cancelRequested: false },
     imageFound: false,
+    previousId: null,
     ...{ cause: null, lastGood: { redeployId: 'old', spec: view.spec ?? spec } },
     ...view,
   };
