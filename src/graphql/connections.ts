@@ -47,23 +47,22 @@ export function toConnection<T>(rows: readonly T[], request: PageRequest, keyOf:
   const more = rows.length >= request.limit;
   const shown = request.backward ? rows.slice(more ? 1 : 0) : rows.slice(0, request.limit - 1);
   const cursorOf = (row: T) => Buffer.from(keyOf(row)).toString('base64url');
-  const [first] = shown;
-  const last = shown.at(-1);
-  // Edges and cursors are made when they are asked for: most clients ask for the nodes alone.
+  // Made when they are asked for: most clients ask for the nodes alone.
   return {
     nodes: shown,
     get edges() {
       return shown.map((node) => ({ node, cursor: cursorOf(node) }));
     },
-    pageInfo: {
-      hasNextPage: request.backward ? request.before !== undefined : more,
-      hasPreviousPage: request.backward ? more : request.after !== undefined,
-      get startCursor() {
-        return first === undefined ? null : cursorOf(first);
-      },
-      get endCursor() {
-        return last === undefined ? null : cursorOf(last);
-      },
+    get pageInfo() {
+      const [startCursor = null, endCursor = null] = [shown[0], shown.at(-1)].map(
+        (row) => row && cursorOf(row),
+      );
+      return {
+        hasNextPage: request.backward ? request.before !== undefined : more,
+        hasPreviousPage: request.backward ? more : request.after !== undefined,
+        startCursor,
+        endCursor,
+      };
     },
   };
 }

@@ -67,8 +67,8 @@ const outOfTheOrdinary = Symbol('not a plain success');
 function fill(run: Run, plan: ObjectPlan, source: unknown, target: Target, above: Path | undefined): void {
   for (const field of plan.fields) {
     const { key, way, value } = field;
-    const unlocated = way !== 'RESOLVER' && value.kind === 'LEAF';
-    const path = unlocated ? undefined : { prev: above, key, typename: field.parentType.name };
+    const located = way === 'RESOLVER' || value.located;
+    const path = located ? { prev: above, key, typename: field.parentType.name } : undefined;
     settle(run, value, resolved(run, field, source, path), target, key, path);
   }
 }
@@ -130,9 +130,10 @@ function completeItems(
   above: Path | undefined,
 ): void {
   try {
-    for (const [index, value] of values.entries()) {
-      const path = plan.kind === 'LEAF' ? undefined : { prev: above, key: index, typename: undefined };
-      settle(run, plan, value, target, index, path);
+    // Not by entries(), which makes an array of each.
+    for (let index = 0; index < values.length; index++) {
+      const path = plan.located ? { prev: above, key: index, typename: undefined } : undefined;
+      settle(run, plan, values[index], target, index, path);
     }
   } catch (error) {
     // Nobody will wait for the rest; a rejection that nobody hears of would end the process.

@@ -26,21 +26,24 @@ import {
 
 export type ValuePlan = LeafPlan | ListPlan | ObjectPlan;
 
-interface LeafPlan {
-  readonly kind: 'LEAF';
+interface Common {
   readonly nonNull: boolean;
+  /** Whether a resolver within asks where it stands. */
+  readonly located: boolean;
+}
+
+interface LeafPlan extends Common {
+  readonly kind: 'LEAF';
   readonly type: GraphQLLeafType;
 }
 
-interface ListPlan {
+interface ListPlan extends Common {
   readonly kind: 'LIST';
-  readonly nonNull: boolean;
   readonly item: ValuePlan;
 }
 
-export interface ObjectPlan {
+export interface ObjectPlan extends Common {
   readonly kind: 'OBJECT';
-  readonly nonNull: boolean;
   readonly type: GraphQLObjectType;
   readonly fields: readonly FieldPlan[];
 }
@@ -100,8 +103,11 @@ function make(making: Making): ObjectPlan | undefined {
 
 function planValue(making: Making, type: GraphQLOutputType, nodes: Nodes, nonNull = false): ValuePlan {
   if (isNonNullType(type)) return planValue(making, type.ofType, nodes, true);
-  if (isListType(type)) return { kind: 'LIST', nonNull, item: planValue(making, type.ofType, nodes) };
-  if (isLeafType(type)) return { kind: 'LEAF', nonNull, type };
+  if (isListType(type)) {
+    const item = planValue(making, type.ofType, nodes);
+    return { kind: 'LIST', nonNull, located: item.located, item };
+  }
+  if (isLeafType(type)) return { kind: 'LEAF', nonNull, located: false, type };
   if (!isObjectType(type) || type.isTypeOf) throw none;
   const selections = nodes.map((node) => node.selectionSet?.selections ?? []);
   return planObject(making, type, selections, nonNull);
@@ -113,13 +119,12 @@ function planObject(
   selections: readonly (readonly SelectionNode[])[],
   nonNull: boolean,
 ): ObjectPlan {
-  const fields = new Map<string, Nodes>();
+  const nodesByKey = new Map<string, Nodes>();
   const spread = new Set<string>();
-  for (const each of selections) collect(making, type, each, fields, spread);
-  return {
-    ...{ kind: 'OBJECT', nonNull, type },
-    fields: [...fields].map(([key, nodes]) => planField(making, type, key, nodes)),
-  };
+  for (const each of selections) collect(making, type, each, nodesByKey, spread);
+  const fields = [...nodesByKey].map(([key, nodes]) => planField(making, type, key, nodes));
+  const located = fields.some(({ way, value }) => way === 'RESOLVER' || value.located);
+  return { kind: 'OBJECT', nonNull, located, type, fields };
 }
 
 function planField(making: Making, parentType: GraphQLObjectType, key: string, nodes: Nodes): FieldPlan {
