@@ -6,8 +6,11 @@ import { hasEnded, isAlive, type JobView } from './jobs.ts';
 import type { WantedJobs } from './redeploy.ts';
 import type { Spec } from './spec.ts';
 
-/** Deaths are counted within this window; so many for each wanted job are mended, one more and the service is failing. */
-export const restartBudget = { windowSeconds: 600, deaths: 5, firstDelaySeconds: 1, longestDelaySeconds: 60 };
+/**
+ * Deaths are counted within this window, for the deploy jobs and for each worker target by themselves; so many for each
+ * wanted job are mended. One more, and they are left until somebody asks for a new try, and the service counts as failing.
+ */
+export const restartBudget = { windowSeconds: 600, deaths: 5, firstDelaySeconds: 1, longestDelaySeconds: 8 };
 
 export type SteadyStep =
   | { readonly do: 'STOP_JOB'; readonly jobId: string; readonly reason: string }
@@ -22,6 +25,7 @@ export type SteadyStep =
 export interface SteadySituation {
   readonly deleting: boolean;
   readonly stopped: boolean;
+  /** It was said already that some of its jobs are no longer mended. */
   readonly failing: boolean;
   /** Deaths before this don't count against the restart budget: somebody asked for a new try. */
   readonly budgetFrom: Date | null;
@@ -96,11 +100,14 @@ function stepsForJob(job: JobView, situation: SteadySituation): SteadyStep[] {
 
 function stepsToFill(slot: WantedJobs, present: number, situation: SteadySituation): SteadyStep[] {
   const missing = slot.count - present;
-  if (missing <= 0 || situation.failing) return [];
-  const deaths = deathsOf(slot, situation);
-  const rounds = Math.ceil(deaths.length / slot.count);
-  if (rounds > restartBudget.deaths) return [{ do: 'MARK_FAILING', deaths: deaths.length }];
-  const last = Math.max(0, ...deaths.map((job) => (job.stoppedAt ?? job.createdAt).getTime()));
+  if (missing <= 0) return [];
+  const times = deathTimesOf(slot, situation);
+  const last = Math.max(0, ...times);
+  // What was given up stays so however long ago: then the window that counts ends with its last death.
+  const end = situation.failing ? last : situation.now.getTime();
+  const deaths = times.filter((time) => time > end - restartBudget.windowSeconds * 1000).length;
+  const rounds = Math.ceil(deaths / slot.count);
+  if (rounds > restartBudget.deaths) return situation.failing ? [] : [{ do: 'MARK_FAILING', deaths }];
   const due = new Date(last + delaySeconds(rounds) * 1000);
   if (situation.now < due) return [{ do: 'WAIT', until: due }];
   return [{ do: 'REPLACE', wanted: { ...slot, count: missing } }];
@@ -112,17 +119,14 @@ export function delaySeconds(rounds: number): number {
   return Math.min(restartBudget.longestDelaySeconds, restartBudget.firstDelaySeconds * 2 ** (rounds - 2));
 }
 
-function deathsOf(slot: WantedJobs, situation: SteadySituation): JobView[] {
-  const { running, now, budgetFrom, jobs } = situation;
+/** When jobs of this slot died, since somebody last asked for a new try. */
+function deathTimesOf(slot: WantedJobs, { running, budgetFrom, jobs }: SteadySituation): number[] {
   if (running === null) return [];
-  const from = Math.max(now.getTime() - restartBudget.windowSeconds * 1000, budgetFrom?.getTime() ?? 0);
-  return jobs.filter(
-    (job) =>
-      hasEnded(job.state) &&
-      job.state !== 'STOPPED' &&
-      fits(job, slot, running) &&
-      (job.stoppedAt ?? job.createdAt).getTime() > from,
+  const died = jobs.filter(
+    (job) => hasEnded(job.state) && job.state !== 'STOPPED' && fits(job, slot, running),
   );
+  const times = died.map((job) => (job.stoppedAt ?? job.createdAt).getTime());
+  return times.filter((time) => time > (budgetFrom?.getTime() ?? 0));
 }
 
 /** One-off tasks go their way beside everything, redeploys included. */

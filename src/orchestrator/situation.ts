@@ -25,7 +25,7 @@ export interface Situation {
   readonly now: Date;
 }
 
-/** A redeploy's longest deadline and a margin: jobs older than this decide nothing any more. */
+/** A redeploy's longest deadline and a margin: jobs older than this decide nothing any more, but for what is given up. */
 const judgedSeconds = 3_900;
 
 export async function readSituation({ deps, claim }: Hold): Promise<Situation | undefined> {
@@ -40,9 +40,10 @@ export async function readSituation({ deps, claim }: Hold): Promise<Situation | 
   if (service === undefined || service.deletedAt !== null) return undefined;
   const redeploy = open.get(serviceId);
   const involved = [redeploy?.id, service.runningRedeployId].filter((id) => id != null);
-  const { type, environmentId } = service;
+  const { type, environmentId, failingSince } = service;
+  const failingSeconds = failingSince === null ? 0 : (now.getTime() - failingSince.getTime()) / 1000;
   const [jobs, proxies, routed] = await Promise.all([
-    listJobsToJudge(db, serviceId, involved, judgedSeconds),
+    listJobsToJudge(db, serviceId, involved, judgedSeconds + Math.max(0, failingSeconds)),
     listFollowers(deps, service),
     type === 'SERVICE_PROXY' ? readRouted(db, environmentId) : undefined,
   ]);

@@ -7,7 +7,7 @@ import {
   type SteadyStep,
   steadySteps,
 } from '../../src/model/steady.ts';
-import { ago, database, ended, job, now, steady } from './situations.ts';
+import { ago, database, ended, job, now, spec, steady } from './situations.ts';
 
 const stop = (jobId: string, reason: string): SteadyStep => ({ do: 'STOP_JOB', jobId, reason });
 const replace = (count: number, target: string | null = null): SteadyStep => ({
@@ -88,7 +88,6 @@ test.each<[string, SteadySituation, SteadyStep[]]>([
     steady(both, { stopped: true }),
     both.map(({ id }) => stop(id, 'Its service was stopped')),
   ],
-  ['failing: nothing is started', steady([job('a', 'old')], { failing: true }), []],
   [
     'deleting: everything goes, tasks too',
     steady([job('a', 'old'), task()], { deleting: true }),
@@ -110,10 +109,9 @@ test.each<[string, SteadySituation, SteadyStep[]]>([
   expect(steadySteps(situation)).toEqual(steps);
 });
 
-test('delays are none, none, then 1, 2, 4 … seconds, a minute at most', () => {
-  expect([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 50].map(delaySeconds)).toEqual([
-    0, 0, 1, 2, 4, 8, 16, 32, 60, 60, 60,
-  ]);
+test('delays are none, none, then 1, 2, 4, 8 seconds, and the longest is reached before the budget is spent', () => {
+  expect([0, 1, 2, 3, 4, 5, 50].map(delaySeconds)).toEqual([0, 0, 1, 2, 4, 8, 8]);
+  expect(delaySeconds(restartBudget.deaths)).toBe(restartBudget.longestDelaySeconds);
 });
 
 /** So many deaths of both slots, the last of them so long ago. */
@@ -131,6 +129,32 @@ test.each<[number, number, SteadyStep[]]>([
   [12, 595, [replace(2)]],
 ])('%i deaths, the last %i s ago', (count, seconds, steps) => {
   expect(steadySteps(steady(deaths(count, seconds)))).toEqual(steps);
+});
+
+test('what is given up stays so, and holds up neither the deploy jobs nor another target', () => {
+  const dead = (ago: number) =>
+    deaths(6, ago).map((each) => ({ ...each, type: 'WORKER' as const, target: 'mailer' }));
+  const workers = { workers: { mailer: 1 } };
+  const halfServed = [job('a', 'old'), ended('b', 'old', 0)];
+  expect(steadySteps(steady([...halfServed, ...dead(5)], workers))).toEqual([
+    replace(1),
+    { do: 'MARK_FAILING', deaths: 6 },
+  ]);
+  for (const seconds of [5, 700, 100_000]) {
+    const failing = { ...workers, failing: true };
+    expect(steadySteps(steady([...halfServed, ...dead(seconds)], failing))).toEqual([replace(1)]);
+    expect(steadySteps(steady([...both, ...dead(seconds)], failing))).toEqual([]);
+  }
+  // Asked for after the other was given up, and beginning to die itself.
+  const commands = { ...spec.commands, printer: 'print' };
+  const running = { redeployId: 'old', spec: { ...spec, commands } };
+  const two = { workers: { mailer: 1, printer: 1 }, failing: true, running };
+  const printer = { type: 'WORKER' as const, target: 'printer' };
+  expect(steadySteps(steady([...both, ...dead(99)], two))).toEqual([replace(1, 'printer')]);
+  const dying = deaths(2, 0).map((each) => ({ ...each, ...printer, id: `p${each.id}` }));
+  expect(steadySteps(steady([...both, ...dead(99), ...dying], two))).toEqual([
+    { do: 'WAIT', until: ago(-1) },
+  ]);
 });
 
 test('deaths before somebody asked for a new try, of another spec or target do not count', () => {
