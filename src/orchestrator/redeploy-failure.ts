@@ -56,7 +56,8 @@ async function causeOf(
   const lastLines = await lastLinesOf(hold, job);
   if (because.kind === 'JOB_ENDED') {
     const { exitCode, outOfMemory, reason } = job;
-    const message = `${reason ?? 'A new job ended before it was healthy.'} Its last lines of output say more.`;
+    const more = lastLines.length > 0 ? ' Its last lines of output say more.' : '';
+    const message = `${reason ?? 'A new job ended before it was healthy.'}${more}`;
     return { kind: 'CONTAINER_EXITED', jobId: job.id, exitCode, outOfMemory, lastLines, message };
   }
   const lastOutput = job.checkOutput ?? 'No check has been answered.';

@@ -1,5 +1,6 @@
 // Starting a job: its container made from the spec copy it keeps, its variables opened for this moment only.
 import { containerName, networkName, volumeName } from '../model/jobs.ts';
+import { redactor } from '../model/redaction.ts';
 import * as code from '../model/service-types/code.ts';
 import { mebibyte } from '../model/service-types/engine-kind.ts';
 import { findEngineKind } from '../model/service-types/index.ts';
@@ -15,6 +16,7 @@ import {
   ForeignObject,
   ImageMissing,
   labels,
+  StartRefused,
 } from '../runtime/runtime.ts';
 import { assertHeld, type Hold, type Outcome, perform, write } from './deps.ts';
 import { endOf } from './observe.ts';
@@ -63,6 +65,8 @@ async function startContainer(
   } catch (error) {
     if (error instanceof ImageMissing) return { refusal: `Its image is not on the engine: ${error.message}` };
     if (error instanceof ForeignObject) return { refusal: error.message };
+    if (error instanceof StartRefused)
+      return { refusal: redactor(Object.entries(environment))(sentence(error)) };
     if (error instanceof EngineFault && error.statusCode === 404) await mendNetwork(hold, job);
     throw error;
   }
@@ -73,6 +77,10 @@ function proxyParts(proxy: ProxyStart | undefined): Partial<ContainerSpec> {
   if (proxy === undefined) return {};
   const files = { files: proxy.files, fileOwner: owner };
   return { command, capabilities: [], readOnlyRoot: false, restart: true, ...files };
+}
+
+function sentence({ message }: StartRefused): string {
+  return `The engine refuses to start it: ${message.replace(/\.?$/, '.')}`;
 }
 
 /** An empty network goes with the engine's own tidying up. The next try finds it there again. */

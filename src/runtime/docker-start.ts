@@ -14,6 +14,7 @@ import {
   ForeignObject,
   ImageMissing,
   labels,
+  StartRefused,
 } from './runtime.ts';
 
 /**
@@ -37,8 +38,9 @@ export async function startContainer(
     throw new EngineFault(operation, `${operation}: it was removed meanwhile.`, 404);
   }
   if (fault && started.state === 'CREATED') {
-    if (isBroken(fault)) await removeUnstarted(engine, spec.name, created.id);
-    throw fault;
+    const refusal = asRefusal(fault);
+    if (refusal === fault && isBroken(fault)) await removeUnstarted(engine, spec.name, created.id);
+    throw refusal;
   }
   return started;
 }
@@ -89,7 +91,7 @@ async function createContainer(
     if (isImageMissing(cause)) {
       throw new ImageMissing(spec.imageId, `The engine no longer has the image ${spec.imageId}.`);
     }
-    if (!isStatus(cause, 409)) throw cause;
+    if (!isStatus(cause, 409)) throw asRefusal(cause);
   }
   const found = await lookAt(engine, spec.name);
   if (!found) throw new EngineFault(operation, `${operation}: the name is taken but nothing bears it.`, 409);
@@ -100,6 +102,22 @@ async function createContainer(
 
 function isImageMissing(cause: unknown): boolean {
   return cause instanceof EngineFault && isStatus(cause, 404) && /no such image/i.test(wordsOf(cause));
+}
+
+/** What the engine's own runtime says of a container that can't be begun, and what it says of a bad moment. */
+const runtimeWords = /OCI runtime|failed to create (shim|task)|starting container process/i;
+const badMoment =
+  /deadline|time(d )?out|no space left|cannot allocate|temporarily unavailable|too many|already exists/i;
+
+/**
+ * A request that the engine holds to be wrong, or a container that its runtime can't begin. Whatever else it says may be
+ * otherwise next time: that the network is missing (404), a name taken (409), the engine itself at its end (500).
+ */
+function asRefusal(cause: unknown): unknown {
+  if (!(cause instanceof EngineFault)) return cause;
+  const words = wordsOf(cause);
+  const byRuntime = isStatus(cause, 500) && runtimeWords.test(words) && !badMoment.test(words);
+  return byRuntime || isStatus(cause, 400, 403) ? new StartRefused(words) : cause;
 }
 
 /** The engine's refusal is only told, for what it means stands in the container's state. */

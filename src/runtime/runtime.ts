@@ -33,6 +33,11 @@ export class ImageMissing extends Error {
   }
 }
 
+/** The engine says that it will never start this container as it is asked to. The message is the engine's own sentence. */
+export class StartRefused extends Error {
+  override readonly name = 'StartRefused';
+}
+
 /** An object of this name exists and is not ours (its labels differ); it is left alone. */
 export class ForeignObject extends Error {
   readonly objectName: string;
@@ -167,7 +172,8 @@ export interface Runtime {
   removeNetwork(name: string, installation: string): Promise<void>;
   ensureVolume(spec: VolumeSpec): Promise<void>;
   removeVolume(name: string, installation: string): Promise<void>;
-  /** Creates (or finds, after a lost acknowledgement) and starts. Never restarts one that has already exited.
+  /** Creates (or finds, after a lost acknowledgement) and starts. Never restarts one that has already exited. StartRefused
+   * when trying again would be the same.
    * `beforeStart` may throw to keep a created container from being started. */
   startContainer(spec: ContainerSpec, beforeStart?: () => void): Promise<ContainerView>;
   /** Writes files into a container that exists, each whole or not at all. Its root must not be read-only. */

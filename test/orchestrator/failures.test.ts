@@ -59,6 +59,16 @@ describe('a first deploy that fails ends FAILED with its cause and leaves nothin
     await expectPeace(world);
   });
 
+  test('when the engine refuses to start it, in the words of the engine', async () => {
+    const { serviceId } = await newService(world);
+    const empty = await importEmptyImage(world.runtime, world.engine.id);
+    await newRelease(world, serviceId, {}, empty);
+    const row = await redeployed(world, serviceId);
+    expect(row).toMatchObject({ state: 'FAILED', cause: { kind: 'CONTAINER_EXITED', exitCode: null } });
+    expect(row.cause?.message).toMatch(/refuses to start it: no command specified\.$/i);
+    await expectPeace(world);
+  });
+
   test('when no image can be had', async () => {
     const { control, caller } = world;
     const environmentId = await newEnvironment(world);

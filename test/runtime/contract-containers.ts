@@ -112,6 +112,18 @@ function stopContract(world: () => World): void {
       expect(await world().runtime.stopContainer(spec.name, world().installation, 20)).toEqual(view);
     });
 
+    it('by the id of its start it is that container and no other that has its name by now', async () => {
+      const { runtime, installation } = world();
+      const spec = specOf(world(), 'sleep 60');
+      const { id } = await runtime.startContainer(spec);
+      await runtime.removeContainer(spec.name, installation);
+      const namesake = await runtime.startContainer(spec);
+      expect(await runtime.stopContainer(spec.name, installation, 0, id)).toBeUndefined();
+      expect(await getContainer(world(), spec.name)).toEqual(namesake);
+      const stopped = await runtime.stopContainer(spec.name, installation, 0, namesake.id);
+      expect(stopped).toMatchObject({ id: namesake.id, state: 'EXITED' });
+    });
+
     it('removing takes a running one away too', async () => {
       const name = await startStubborn(world());
       await world().runtime.removeContainer(name, world().installation);

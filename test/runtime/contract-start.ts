@@ -1,8 +1,10 @@
 // Starting: once and only once, ours and only ours, and what a container may do.
 import { describe, expect, it } from 'vitest';
-import { ForeignObject, ImageMissing } from '../../src/runtime/runtime.ts';
+import { EngineFault, ForeignObject, ImageMissing, StartRefused } from '../../src/runtime/runtime.ts';
 import { busyboxChanges, busyboxTar } from '../support/busybox.ts';
 import { getContainer, labelsOf, outputOf, runToEnd, specOf, uniqueName, type World } from './world.ts';
+
+const imageTag = (): string => `${uniqueName('image')}:1`;
 
 export function startContract(world: () => World): void {
   describe('starting', () => {
@@ -61,13 +63,12 @@ export function startContract(world: () => World): void {
     });
 
     it('an image that can never start is an exit with code, whenever it is asked', async () => {
-      const tag = `${uniqueName('image')}:1`;
       const changes = [
         ...busyboxChanges,
         'USER nobody-of-this-name',
         `LABEL berth.installation=${world().installation}`,
       ];
-      const imageId = await world().runtime.importImage(tag, await busyboxTar(), changes);
+      const imageId = await world().runtime.importImage(imageTag(), await busyboxTar(), changes);
       const spec = specOf(world(), 'true', { imageId });
       const view = await world().runtime.startContainer(spec);
       expect(view).toMatchObject({ state: 'EXITED', startedAt: undefined });
@@ -76,6 +77,17 @@ export function startContract(world: () => World): void {
       expect(await getContainer(world(), spec.name)).toEqual(view);
       await world().runtime.waitContainer(spec.name, AbortSignal.timeout(5_000));
       expect(await world().runtime.stopContainer(spec.name, world().installation, 1)).toEqual(view);
+    });
+
+    it('what the engine will never start is refused in its own words; what it may start later is unknown', async () => {
+      const changes = [`LABEL berth.installation=${world().installation}`];
+      const idle = { imageId: await world().runtime.importImage(imageTag(), await busyboxTar(), changes) };
+      const { command: _none, ...nothingToRun } = specOf(world(), '', idle);
+      const refused = world().runtime.startContainer(nothingToRun);
+      await expect(refused).rejects.toThrow(StartRefused);
+      await expect(refused).rejects.toThrow(/no command specified/i);
+      const nowhere = specOf(world(), 'true', { network: uniqueName('network') });
+      await expect(world().runtime.startContainer(nowhere)).rejects.toThrow(EngineFault);
     });
 
     it('a volume that is not there, or not ours, is never mounted', async () => {
