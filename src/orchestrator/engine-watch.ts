@@ -7,6 +7,7 @@ import { type JobRow, listJobsToCompare, markUnclean } from '../postgres/jobs.ts
 import { markDue } from '../postgres/services.ts';
 import { labels } from '../runtime/runtime.ts';
 import type { Deps } from './deps.ts';
+import { removeStrays } from './strays.ts';
 
 const gatherMs = 20;
 const reconnectMs = 1_000;
@@ -55,20 +56,20 @@ export async function comparePeriodically(deps: Deps, signal: AbortSignal): Prom
 
 /** Jobs that run by the database and not on the engine, and the other way about. */
 export async function compareAll(deps: Deps): Promise<void> {
-  const [{ containers }, running] = await Promise.all([
+  const [{ containers, networks }, running] = await Promise.all([
     deps.runtime.inventory(deps.installation.id),
     listJobsToCompare(deps.store.db),
   ]);
   const there = new Map(containers.map((container) => [container.name, container]));
   const differing = running.filter((job) => there.get(containerName(job.id))?.state !== 'RUNNING');
   const known = new Set(running.map((job) => containerName(job.id)));
-  const strays = containers
-    .filter(
-      (container) =>
-        !known.has(container.name) && container.name === containerName(container.labels[labels.job] ?? ''),
-    )
-    .map((container) => container.labels[labels.job] ?? '');
-  await settle(deps, differing, strays);
+  const strays = containers.filter(
+    (container) =>
+      !known.has(container.name) && container.name === containerName(container.labels[labels.job] ?? ''),
+  );
+  const strayJobs = strays.map((container) => container.labels[labels.job] ?? '');
+  await settle(deps, differing, strayJobs);
+  await removeStrays(deps, strays, networks);
 }
 
 async function compare(deps: Deps, jobIds: readonly string[]): Promise<void> {

@@ -1,0 +1,75 @@
+// What turns up on the engine of something that is deleted goes by the next comparison, and with it nothing that merely
+// calls itself so.
+import { eq } from 'drizzle-orm';
+import { expect, test } from 'vitest';
+import { deleteEnvironment } from '../../src/control/environments.ts';
+import { containerName, networkName } from '../../src/model/jobs.ts';
+import { listEnvironmentsById } from '../../src/postgres/environments.ts';
+import { jobs as jobsTable } from '../../src/postgres/tables/jobs.ts';
+import { labels } from '../../src/runtime/runtime.ts';
+import { freshDatabase } from '../support/postgres.ts';
+import { newService, openWorld, redeployed, until, type World, workerCommand } from '../support/world.ts';
+import { jobsOf } from './looks.ts';
+
+interface Left {
+  readonly environmentId: string;
+  readonly serviceId: string;
+  readonly jobId: string;
+}
+
+async function deletedService(world: World): Promise<Left> {
+  const { control, caller } = world;
+  const { environmentId, serviceId } = await newService(world);
+  await redeployed(world, serviceId);
+  const [job] = await jobsOf(world, serviceId);
+  const [environment] = await listEnvironmentsById(control.store.db, [environmentId]);
+  await deleteEnvironment(control, caller, { environmentId, confirm: environment?.namespace ?? '' });
+  await until(
+    'the environment is deleted',
+    () => listEnvironmentsById(control.store.db, [environmentId]),
+    ([row]) => row?.deletedAt != null,
+  );
+  return { environmentId, serviceId, jobId: job?.id ?? '' };
+}
+
+/** As a start that was slow to arrive would leave it. */
+async function startAgain(world: World, { environmentId, serviceId, jobId }: Left, name: string) {
+  const own = { [labels.installation]: world.engine.id, [labels.environment]: environmentId };
+  const network = networkName(environmentId);
+  await world.runtime.ensureNetwork({ name: network, labels: own });
+  await world.runtime.startContainer({
+    ...{ name, labels: { ...own, [labels.service]: serviceId, [labels.job]: jobId } },
+    ...{ imageId: world.imageId, command: ['sh', '-c', workerCommand], environment: {}, network },
+    ...{ aliases: [], memoryBytes: 64 * 1024 * 1024, cpuMillis: 500, processLimit: 64 },
+    ...{ capabilities: [], readOnlyRoot: true, tmpfs: {} },
+  });
+}
+
+test('containers and networks of what is deleted are removed, those that only bear its labels are not', async () => {
+  const database = await freshDatabase();
+  const world = await openWorld(database.url, { settings: { compareSeconds: 1 } });
+  try {
+    const late = await deletedService(world);
+    // Its start was never answered.
+    await world.control.store.db
+      .update(jobsTable)
+      .set({ containerId: null })
+      .where(eq(jobsTable.id, late.jobId));
+    await startAgain(world, late, containerName(late.jobId));
+    const known = await deletedService(world);
+    await startAgain(world, known, containerName(known.jobId));
+    const seen = await until(
+      'what is left has gone',
+      () => world.runtime.inventory(world.engine.id),
+      ({ networks, containers }) => networks.length === 1 && containers.length === 1,
+    );
+    // Another container of the job's name than the one that was started for it: a forgery, with the network it is in.
+    expect(seen).toMatchObject({
+      containers: [{ name: containerName(known.jobId), state: 'RUNNING' }],
+      networks: [{ name: networkName(known.environmentId) }],
+    });
+  } finally {
+    await world.close();
+    await database.drop();
+  }
+}, 90_000);
