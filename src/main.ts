@@ -43,6 +43,8 @@ export interface StartOptions {
   readonly logger?: Log;
   /** For tests: services that environments are made with; all that the platform includes when absent. */
   readonly included?: readonly ServiceType[];
+  /** Ends a start that is still under way, at its next part; what was opened by then is closed. */
+  readonly signal?: AbortSignal;
   /** For tests: called at each named point of the orchestrator's work. */
   readonly at?: (point: Point) => void;
 }
@@ -56,6 +58,7 @@ export async function startBerth(config: Config, options: StartOptions = {}): Pr
   };
   const opened = <T>(part: T, closing: (part: T) => Promise<void> | void): T => {
     closers.push(async () => closing(part));
+    options.signal?.throwIfAborted();
     return part;
   };
   try {
@@ -165,12 +168,17 @@ async function textOf(file: string | undefined): Promise<string | undefined> {
 async function main(): Promise<void> {
   const say = (line: string) => console.log(line);
   const config = readConfig(process.env);
+  // Before anything is begun that would have to be closed.
+  const stop = new AbortController();
+  const stopping = new Promise<void>((resolve) => stop.signal.addEventListener('abort', () => resolve()));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop.abort());
+  stop.signal.addEventListener('abort', () => say('\nStopping. Your containers go on running.'));
   say('Berth is starting.');
-  const berth = await startBerth(config, { say });
-  const stop = Promise.withResolvers<void>();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop.resolve());
-  const stopped = stop.promise.then(async () => {
-    say('\nStopping. Your containers go on running.');
+  const berth = await startBerth(config, { say, signal: stop.signal }).catch((error: unknown) => {
+    if (stop.signal.aborted) process.exit(0);
+    throw error;
+  });
+  const stopped = stopping.then(async () => {
     await berth.close();
     process.exit(0);
   });

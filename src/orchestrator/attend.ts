@@ -21,6 +21,8 @@ import {
 import { performStep, type Step } from './steps.ts';
 
 const longestWaitMs = 1_000;
+const longestGoodbyeMs = 2_000;
+const neverFires = new AbortController().signal;
 const retryMs = { first: 250, longest: 5_000 };
 
 export interface Attended {
@@ -84,7 +86,9 @@ export async function attend(hold: Hold, asked: () => Promise<void>): Promise<At
     }
   } finally {
     for (const { stop } of begun.values()) stop.abort();
-    await Promise.allSettled([...begun.values()].map(({ done }) => done));
+    // A stop may take its whole grace period. Nothing that is left behind here writes or begins anything any more.
+    const ended = Promise.allSettled([...begun.values()].map(({ done }) => done));
+    await waitForAny([ended], longestGoodbyeMs, neverFires);
   }
 }
 
@@ -243,6 +247,8 @@ async function somethingHappens(
 }
 
 function keyOf(step: Step): string {
+  // Looking for the cause of one failure must not hold up another: a deadline above all.
+  if (step.do === 'FAIL') return `FAIL ${step.because.kind}`;
   const proxy = 'proxyId' in step ? step.proxyId : '';
   return `${step.do} ${jobOf(step) ?? proxy}`.trim();
 }

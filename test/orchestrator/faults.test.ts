@@ -121,6 +121,25 @@ describe('an engine that stays away', () => {
     await expectPeace(world, 30_000);
   }, 90_000);
 
+  test('lets a redeploy end in time also when it swallows every look at the jobs, and those are asked for', async () => {
+    const { world, socket } = await behindFaults({ settings: { healthySeconds: 4 } });
+    const { serviceId } = await newService(world, { commands: { web: 'sleep 1000' } });
+    watch = (point) => {
+      if (point === 'FAIL:BEFORE') socket.set('SILENT');
+    };
+    const redeployId = await askRedeploy(world, serviceId, { deadlineSeconds: 10 });
+    const asking = setInterval(
+      () => void world.control.store.db.transaction((tx) => markDue(tx, [serviceId])),
+      500,
+    );
+    const row = await endOfRedeploy(world, redeployId, 40_000).finally(() => clearInterval(asking));
+    expect(row.state).toBe('FAILED');
+    expect((row.endedAt?.getTime() ?? 0) - row.deadlineAt.getTime()).toBeLessThan(13_500);
+    socket.set('NONE');
+    socket.cut();
+    await expectPeace(world, 40_000);
+  }, 120_000);
+
   test('lets a cancel be heard', async () => {
     const { world, socket, redeployId } = await awayFromPrepare(60);
     await cancelRedeploy(world.control, world.caller, { redeployId });
