@@ -49,6 +49,20 @@ const HealthCheckFailed = builder.objectRef<Cause<'HEALTH_CHECK_FAILED'>>('Healt
   }),
 });
 
+const ConfigurationRefused = builder
+  .objectRef<Cause<'CONFIGURATION_REFUSED'>>('ConfigurationRefused')
+  .implement({
+    description:
+      'HAProxy refused the configuration of a service proxy, before anything was started or stopped for it.',
+    fields: (t) => ({
+      message: t.exposeString('message', message),
+      lastLines: t.stringList({
+        description: 'What HAProxy said of it, at most 20 lines.',
+        resolve: (cause) => [...cause.lastLines],
+      }),
+    }),
+  });
+
 const DeadlineExceeded = builder.objectRef<Cause<'DEADLINE_EXCEEDED'>>('DeadlineExceeded').implement({
   description: 'The deadline of the redeploy passed.',
   fields: (t) => ({
@@ -71,6 +85,7 @@ const byKind = {
   IMAGE_UNAVAILABLE: ImageUnavailable,
   CONTAINER_EXITED: ContainerExited,
   HEALTH_CHECK_FAILED: HealthCheckFailed,
+  CONFIGURATION_REFUSED: ConfigurationRefused,
   DEADLINE_EXCEEDED: DeadlineExceeded,
   ENGINE_UNAVAILABLE: EngineUnavailable,
   CANCELED: Canceled,

@@ -19,6 +19,11 @@ export type FailureCause =
       readonly lastLines: readonly string[];
       readonly message: string;
     }
+  | {
+      readonly kind: 'CONFIGURATION_REFUSED';
+      readonly lastLines: readonly string[];
+      readonly message: string;
+    }
   | { readonly kind: 'DEADLINE_EXCEEDED'; readonly phase: string; readonly message: string }
   | { readonly kind: 'ENGINE_UNAVAILABLE'; readonly message: string }
   | { readonly kind: 'CANCELED'; readonly message: string };

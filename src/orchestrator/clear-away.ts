@@ -5,6 +5,7 @@ import { endOpenRedeploy, listReleasesBeyond } from '../postgres/redeploys.ts';
 import { updateService } from '../postgres/services.ts';
 import { deleteSecretsOf } from '../postgres/variables.ts';
 import { EngineFault } from '../runtime/runtime.ts';
+import { checkName } from './check-proxy.ts';
 import { type Hold, type Outcome, perform } from './deps.ts';
 import type { Situation } from './situation.ts';
 
@@ -13,6 +14,7 @@ export function clearAway(hold: Hold, { service }: Situation): Promise<Outcome> 
   const { environmentId, id: serviceId, label } = service;
   const effect = async () => {
     await deps.forgetService(serviceId);
+    await deps.runtime.removeContainer(checkName(serviceId), deps.installation.id);
     for (const { commit } of await listReleasesBeyond(deps.store.db, serviceId, 0))
       await removeReleaseImage(hold, commit);
   };

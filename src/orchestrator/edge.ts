@@ -90,7 +90,7 @@ async function ensureRunning(
     command,
     environment: {},
     network: 'host',
-    hostNetwork: true,
+    networkMode: 'HOST',
     ...(isLow(edge) ? { user: '0:0' } : {}),
     aliases: [],
     memoryBytes: 512 * mebibyte,

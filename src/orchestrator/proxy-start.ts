@@ -1,10 +1,10 @@
 // What a service proxy's job starts from: its configuration made from the spec copy it keeps and the rotation of this
 // moment, its certificates opened for this moment only, and a key for its control channel.
-import { containerName, networkName } from '../model/jobs.ts';
+import { networkName } from '../model/jobs.ts';
 import type { ProxyRotation } from '../model/rotation.ts';
 import type { ProxySpec } from '../model/sites.ts';
+import type { Size } from '../model/spec.ts';
 import { listCertificatesById } from '../postgres/certificates.ts';
-import type { JobRow } from '../postgres/jobs.ts';
 import { readClock } from '../postgres/open.ts';
 import { readRotation } from '../postgres/rotation.ts';
 import { openSecrets } from '../postgres/variables.ts';
@@ -21,17 +21,24 @@ export interface ProxyStart {
   readonly rotation: ProxyRotation;
 }
 
-export async function prepareProxy(deps: Deps, job: JobRow, spec: ProxySpec): Promise<ProxyStart> {
+export interface ProxyPlace {
+  readonly environmentId: string;
+  /** Of the container, by which its control channel knows it. */
+  readonly name: string;
+  readonly size: Size;
+}
+
+export async function prepareProxy(deps: Deps, place: ProxyPlace, spec: ProxySpec): Promise<ProxyStart> {
   const { store, runtime, controlKeys } = deps;
   const [rotation, pems, gateway, now] = await Promise.all([
-    readRotation(store.db, job.environmentId),
+    readRotation(store.db, place.environmentId),
     openCertificates(deps, spec.certificates),
-    runtime.gatewayOf(networkName(job.environmentId)),
+    runtime.gatewayOf(networkName(place.environmentId)),
     readClock(store.db),
   ]);
-  const serverPem = await issueServerKey(controlKeys, containerName(job.id), now);
+  const serverPem = await issueServerKey(controlKeys, place.name, now);
   const control = { serverPem, authorityPem: controlKeys.authority.certificate };
-  const size = { threads: Math.max(1, Math.ceil((job.spec?.size.cpuMillis ?? 0) / 1000)), connections };
+  const size = { threads: Math.max(1, Math.ceil(place.size.cpuMillis / 1000)), connections };
   const input = { spec, rotation, pems, gateway, control, publicSecurePort: publicSecurePort(deps) };
   return { files: proxyFiles({ ...input, ...size }), rotation };
 }

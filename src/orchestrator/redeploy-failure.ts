@@ -1,6 +1,6 @@
 // A redeploy that fails: the cause written down with what a person needs to mend it, and the last good spec started
 // again where the old jobs had been stopped.
-import type { FailureCause } from '../model/failures.ts';
+import { type FailureCause, keptLineLength, keptLines } from '../model/failures.ts';
 import type { FailReason, WantedJobs } from '../model/redeploy.ts';
 import type { Change } from '../postgres/change.ts';
 import { type RedeployRow, updateRedeploy } from '../postgres/redeploys.ts';
@@ -30,6 +30,17 @@ export async function recordImageUnavailable(
   { reference, message }: ImageMissing,
 ): Promise<Outcome> {
   return recordCause(change, redeploy, { kind: 'IMAGE_UNAVAILABLE', reference, message });
+}
+
+/** Of a service proxy's configuration, by HAProxy itself. */
+export function recordRefusal(
+  change: Change,
+  redeploy: RedeployRow,
+  lines: readonly string[],
+): Promise<Outcome> {
+  const lastLines = lines.slice(-keptLines).map((line) => line.slice(0, keptLineLength));
+  const message = `HAProxy refuses the configuration. The proxy that runs keeps the last good one. ${lastLines[0] ?? ''}`;
+  return recordCause(change, redeploy, { kind: 'CONFIGURATION_REFUSED', lastLines, message });
 }
 
 async function recordCause(change: Change, redeploy: RedeployRow, cause: FailureCause): Promise<Outcome> {

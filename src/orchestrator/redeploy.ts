@@ -8,10 +8,11 @@ import type { Change } from '../postgres/change.ts';
 import { type RedeployRow, updateRedeploy } from '../postgres/redeploys.ts';
 import { updateService } from '../postgres/services.ts';
 import { ImageMissing, labels } from '../runtime/runtime.ts';
+import { checkProxy } from './check-proxy.ts';
 import { type Hold, nothing, type Outcome, perform } from './deps.ts';
 import { progressReporter } from './image-progress.ts';
 import { type NewJob, scheduleJobs } from './record-job.ts';
-import { recordImageUnavailable } from './redeploy-failure.ts';
+import { recordImageUnavailable, recordRefusal } from './redeploy-failure.ts';
 import type { Situation } from './situation.ts';
 import { hasToDrain, recordStopping } from './stop-job.ts';
 
@@ -57,11 +58,18 @@ async function releaseOnEngine({ deps }: Hold, { spec }: RedeployRow): Promise<s
 }
 
 export function obtainImage(hold: Hold, situation: Situation, redeploy: RedeployRow): Promise<Outcome> {
-  const effect = () => findImage(hold, redeploy);
+  const effect = async () => {
+    const found = await findImage(hold, redeploy);
+    if ('missing' in found) return found;
+    const refused = await checkProxy(hold, redeploy, found.imageId);
+    return refused === undefined ? found : { refused };
+  };
   return perform(hold, 'OBTAIN_IMAGE', effect, async (change, found) =>
     'missing' in found
       ? recordImageUnavailable(change, redeploy, found.missing)
-      : recordImage(change, situation, redeploy, found.imageId),
+      : 'refused' in found
+        ? recordRefusal(change, redeploy, found.refused)
+        : recordImage(change, situation, redeploy, found.imageId),
   );
 }
 

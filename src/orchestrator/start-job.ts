@@ -20,7 +20,7 @@ import {
 } from '../runtime/runtime.ts';
 import { assertHeld, type Hold, type Outcome, perform, write } from './deps.ts';
 import { endOf } from './observe.ts';
-import { type ProxyStart, prepareProxy } from './proxy-start.ts';
+import { type ProxyPlace, type ProxyStart, prepareProxy } from './proxy-start.ts';
 import { movedOnly, recordMove } from './record-job.ts';
 import type { Situation } from './situation.ts';
 
@@ -30,7 +30,7 @@ export async function startJob(hold: Hold, { service }: Situation, job: JobRow):
   let proxy: ProxyStart | undefined;
   const effect = async () => {
     const sites = job.type === 'DEPLOY' ? job.spec?.proxy : undefined;
-    proxy = sites == null ? undefined : await prepareProxy(hold.deps, job, sites);
+    proxy = sites == null ? undefined : await prepareProxy(hold.deps, placeOf(job), sites);
     return startContainer(hold, service.runtime, job, proxy);
   };
   return perform(hold, 'START_JOB', effect, async (change, seen) => {
@@ -70,6 +70,11 @@ async function startContainer(
     if (error instanceof EngineFault && error.statusCode === 404) await mendNetwork(hold, job);
     throw error;
   }
+}
+
+function placeOf({ id, environmentId, spec }: JobRow): ProxyPlace {
+  if (spec === null) throw new Error(`job ${id} has no spec`);
+  return { environmentId, name: containerName(id), size: spec.size };
 }
 
 /** A proxy's files are written into its container, so its root is not read-only; it needs no capability at all. */

@@ -5,6 +5,7 @@ import type { Reader, Transaction } from './open.ts';
 import { environments } from './tables/environments.ts';
 import { secrets, variables } from './tables/secrets.ts';
 import { services } from './tables/services.ts';
+import { certificates } from './tables/sites.ts';
 import type { Vault } from './vault.ts';
 
 export type VariableRow = typeof variables.$inferSelect;
@@ -141,5 +142,10 @@ export async function openSecrets(
 /** What a deleted service's values were can't be told any more. */
 export async function deleteSecretsOf(tx: Transaction, serviceId: string): Promise<void> {
   await tx.delete(variables).where(eq(variables.serviceId, serviceId));
+  const own = tx.select({ id: secrets.id }).from(secrets).where(eq(secrets.serviceId, serviceId));
+  await tx
+    .update(certificates)
+    .set({ secretId: null, dueAt: null, deletedAt: sql`coalesce(${certificates.deletedAt}, now())` })
+    .where(inArray(certificates.secretId, own));
   await tx.delete(secrets).where(eq(secrets.serviceId, serviceId));
 }

@@ -146,13 +146,13 @@ function bodyOf(spec: ContainerSpec): Docker.ContainerCreateOptions {
     Env: Object.entries(spec.environment).map(([name, value]) => `${name}=${value}`),
     Labels: { ...spec.labels },
     ...(spec.user && { User: spec.user }),
-    ...(!spec.hostNetwork && {
+    ...(spec.networkMode === undefined && {
       NetworkingConfig: { EndpointsConfig: { [spec.network]: { Aliases: [...spec.aliases] } } },
     }),
     HostConfig: {
       // Passes signals on and buries orphans; without it a stop waits out the whole grace period.
       Init: true,
-      NetworkMode: spec.hostNetwork === true ? 'host' : spec.network,
+      NetworkMode: spec.networkMode?.toLowerCase() ?? spec.network,
       CapDrop: ['ALL'],
       CapAdd: [...spec.capabilities],
       SecurityOpt: ['no-new-privileges'],

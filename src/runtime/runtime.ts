@@ -74,8 +74,8 @@ export interface ContainerSpec {
   /** Written into the container before it starts, with the folders they need. */
   readonly files?: readonly ContainerFile[];
   readonly fileOwner?: { readonly uid: number; readonly gid: number };
-  /** On the machine's own network instead: `network` and `aliases` count for nothing. The platform's own alone. */
-  readonly hostNetwork?: boolean;
+  /** The machine's own network or none at all instead: `network` and `aliases` count for nothing. The platform's own alone. */
+  readonly networkMode?: 'HOST' | 'NONE';
   /** Other than the image's, `0:0`. */
   readonly user?: string;
   /** The engine starts it again when it ends by itself, also while the control plane is away. */

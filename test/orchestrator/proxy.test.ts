@@ -2,12 +2,17 @@
 import { Agent, request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createEnvironment } from '../../src/control/environments.ts';
+import { createEnvironment, deleteEnvironment } from '../../src/control/environments.ts';
 import { disableMaintenance, enableMaintenance } from '../../src/control/maintenance.ts';
 import { updateService } from '../../src/control/update-service.ts';
+import { newId } from '../../src/ids.ts';
+import { insertCertificate } from '../../src/postgres/certificates.ts';
+import { listEnvironmentsById } from '../../src/postgres/environments.ts';
 import { listJobsById, listJobsToCompare } from '../../src/postgres/jobs.ts';
 import { findOpenRedeploys } from '../../src/postgres/redeploys.ts';
 import { listServicesOf } from '../../src/postgres/services.ts';
+import { listSitesOf, updateSite } from '../../src/postgres/sites.ts';
+import { insertSecret } from '../../src/postgres/variables.ts';
 import { freshDatabase } from '../support/postgres.ts';
 import { newRelease, openWorld, redeployed, until, type World } from '../support/world.ts';
 
@@ -16,6 +21,8 @@ const web = 'mkdir -p /tmp/www && echo hello > /tmp/www/index.html && exec httpd
 
 let world: World;
 let serviceId: string;
+let environmentId: string;
+let proxyId: string;
 let address: string;
 
 beforeAll(async () => {
@@ -27,10 +34,11 @@ beforeAll(async () => {
     kind: 'SANDBOX',
     services: [{ type: 'CODE', label: 'web', scale: 2, size: { memoryMiB: 64 } }],
   });
+  environmentId = ids.environmentId;
   const { db } = world.control.store;
   const services = await listServicesOf(db, ids.environmentId);
   const idOf = (type: string) => services.find((row) => row.type === type)?.id ?? '';
-  const proxyId = idOf('SERVICE_PROXY');
+  proxyId = idOf('SERVICE_PROXY');
   serviceId = idOf('CODE');
   await until(
     'the proxy is deployed',
@@ -83,6 +91,40 @@ test('maintenance acts at once, both ways', async () => {
   await disableMaintenance(world.control, world.caller, { serviceId });
   await answers('200');
 });
+
+test('a configuration that HAProxy refuses fails the redeploy, and the proxy that runs serves on', async () => {
+  const { db } = world.control.store;
+  const [site] = await listSitesOf(db, environmentId);
+  const pem = '-----BEGIN CERTIFICATE-----\nno certificate\n-----END CERTIFICATE-----\n';
+  await db.transaction(async (tx) => {
+    const organizationId = world.control.installation.organizationId;
+    const home = { organizationId, environmentId, serviceId: proxyId };
+    const [id, secretId] = [newId(), newId()];
+    await insertSecret(tx, world.control.vault, home, { name: 'broken', value: pem, secretId });
+    await insertCertificate(tx, {
+      ...{ id, environmentId, name: 'Broken', source: 'UPLOADED', state: 'READY', hosts: [host], secretId },
+      fingerprint: 'none',
+    });
+    await updateSite(tx, site?.id ?? '', { certificateId: id });
+  });
+  const before = await listJobsToCompare(db);
+  const { state, cause } = await redeployed(world, proxyId);
+  expect([state, cause?.kind]).toEqual(['FAILED', 'CONFIGURATION_REFUSED']);
+  expect(cause).toMatchObject({ lastLines: expect.arrayContaining([expect.stringContaining('.pem')]) });
+  expect(await listJobsToCompare(db)).toEqual(before);
+  expect(await ask(host)).toBe('200');
+});
+
+test('an environment with certificates goes wholly', async () => {
+  await deleteEnvironment(world.control, world.caller, { environmentId, confirm: 'shop' });
+  await until(
+    'it is gone',
+    () => listEnvironmentsById(world.control.store.db, [environmentId]),
+    ([row]) => row?.deletedAt != null,
+  );
+  const left = await world.runtime.inventory(world.control.installation.id);
+  expect([left.containers, left.networks]).toEqual([[], []]);
+}, 60_000);
 
 /** Eight visitors on connections kept alive, until it is ended; answers with how often each status was seen. */
 function startLoad() {
