@@ -2,8 +2,10 @@
 // is changed, removed, exchanged or added afterwards shows.
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createEnvironment, renameEnvironment } from '../../src/control/environments.ts';
+import { openSupportTicket } from '../../src/control/tickets.ts';
 import { findBreakInChain } from '../../src/postgres/audit.ts';
-import { type Api, openApi } from '../support/api.ts';
+import { type Api, globalId, localIdOf, openApi } from '../support/api.ts';
+import { bringCertificate } from '../support/certificate.ts';
 import { furnish } from '../support/furnish.ts';
 
 let api: Api;
@@ -81,13 +83,19 @@ test.each<[string, (sql: Api['control']['store']['raw']) => PromiseLike<unknown>
 });
 
 test('each accepted mutation leaves one row about it, with who did it and from where', async () => {
+  await api.close();
+  api = await openApi({ included: ['SERVICE_PROXY'] });
   const { caller } = await api.world.addToken();
   const objects = await furnish(api.control, caller, 'own');
+  const asked = { environmentId: localIdOf(objects.Environment), kind: 'OTHER' as const, text: 'Please' };
+  const tickets = await openSupportTicket(api.control, caller, asked);
   const before = (await api.counts()).audit ?? 0;
   const from = { ...caller, address: '203.0.113.9' };
   const input = (name: string, fields: string) =>
     `mutation { it: ${name}(input: { ${fields} }) { __typename ... on UserError { message } } }`;
   const service = `serviceId: "${objects.Service}"`;
+  const place = `environmentId: "${objects.Environment}"`;
+  const { chain, privateKey } = await bringCertificate(['shop.example.org']);
   const done: [string, string][] = [
     ['renameEnvironment', `environmentId: "${objects.Environment}", name: "New"`],
     ['updateService', `${service}, scale: 2`],
@@ -101,6 +109,20 @@ test('each accepted mutation leaves one row about it, with who did it and from w
     ['cancelRedeploy', `redeployId: "${objects.openRedeploy}"`],
     ['startJob', `jobId: "${objects.endedJob}"`],
     ['stopJob', `jobId: "${objects.Job}"`],
+    ['createSite', `${place}, host: "new.example.org", ${service}, corsOrigins: ["https://a.example.org"]`],
+    ['updateSite', `siteId: "${objects.Site}", certificateId: null`],
+    ['deleteSite', `siteId: "${objects.Site}"`],
+    ['deleteCertificate', `certificateId: "${objects.Certificate}"`],
+    [
+      'uploadCertificate',
+      `${place}, name: "New", chain: ${JSON.stringify(chain)}, privateKey: ${JSON.stringify(privateKey)}`,
+    ],
+    ['requestCertificate', `${place}, name: "New", source: SELF_SIGNED, hosts: ["a.example.org"]`],
+    ['enableMaintenance', service],
+    ['disableMaintenance', service],
+    ['openSupportTicket', `${place}, kind: OTHER, text: "Please"`],
+    ['resolveSupportTicket', `ticketId: "${objects.SupportTicket}", accept: true`],
+    ['withdrawSupportTicket', `ticketId: "${globalId('SupportTicket', tickets.ids.ticketId)}"`],
     ['createToken', 'name: "made", scopes: [READ]'],
     ['revokeToken', `tokenId: "${objects.Token}"`],
     ['stopService', `serviceId: "${objects.spare}"`],

@@ -1,13 +1,17 @@
 // The same key has one effect, however often and wherever it is sent at once; and it is the sender's own.
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { requestCertificate, uploadCertificate } from '../../src/control/certificates.ts';
 import type { Control, Mutated } from '../../src/control/control.ts';
 import { createService } from '../../src/control/create-service.ts';
 import { createEnvironment } from '../../src/control/environments.ts';
 import { redeployService } from '../../src/control/redeploy.ts';
+import { createSite } from '../../src/control/sites.ts';
+import { openSupportTicket } from '../../src/control/tickets.ts';
 import { createToken } from '../../src/control/tokens.ts';
 import { Conflict } from '../../src/errors.ts';
 import { type Api, openApi } from '../support/api.ts';
+import { bringCertificate } from '../support/certificate.ts';
 
 let api: Api;
 let other: { readonly control: Control; close(): Promise<void> };
@@ -64,6 +68,45 @@ test('a hundred equal calls to redeploy ask for one redeploy, and supersede noth
   const open = await api.control.store
     .raw`select id from redeploys where state = 'QUEUED' and service_id = ${ids.serviceId}`;
   expect(open).toEqual([{ id: answers[0]?.ids.redeployId }]);
+});
+
+test('a hundred equal calls to make a site make one, and as many to open a ticket open one', async () => {
+  const environmentId = await api.world.addEnvironment('Routed');
+  const code = { environmentId, type: 'CODE' as const, label: 'web' };
+  const { serviceId } = (await createService(api.control, api.admin, code)).ids;
+  const kept = { audit: 1, events: 1, idempotency_keys: 1 };
+  const site = { environmentId, host: 'shop.example.org', serviceId, idempotencyKey: 'site' };
+  const beforeSites = await api.counts();
+  const sites = await hundredTimes((control) => createSite(control, api.admin, site));
+  expect([sites.length, await grown(beforeSites)]).toEqual([1, { ...kept, sites: 1 }]);
+  const ticket = { environmentId, kind: 'OTHER' as const, text: 'Please', idempotencyKey: 'ticket' };
+  const beforeTickets = await api.counts();
+  const tickets = await hundredTimes((control) => openSupportTicket(control, api.admin, ticket));
+  expect([tickets.length, await grown(beforeTickets)]).toEqual([1, { ...kept, tickets: 1 }]);
+});
+
+test('a hundred equal calls to upload a certificate, or to have one made, add one', async () => {
+  const settings = { ...api.control.settings, included: ['SERVICE_PROXY' as const] };
+  const { environmentId } = (
+    await createEnvironment({ ...api.control, settings }, api.admin, { name: 'Proxied', kind: 'SANDBOX' })
+  ).ids;
+  const kept = { audit: 1, events: 1, idempotency_keys: 1, secrets: 1, certificates: 1 };
+  const brought = await bringCertificate(['shop.example.org']);
+  const upload = { environmentId, name: 'Shop', ...brought, idempotencyKey: 'upload' };
+  const beforeUpload = await api.counts();
+  const uploaded = await hundredTimes((control) => uploadCertificate(control, api.admin, upload));
+  expect([uploaded.length, await grown(beforeUpload)]).toEqual([1, kept]);
+  const hosts = ['shop.example.org'];
+  const request = {
+    environmentId,
+    name: 'Shop',
+    source: 'SELF_SIGNED' as const,
+    hosts,
+    idempotencyKey: 'made',
+  };
+  const beforeRequest = await api.counts();
+  const requested = await hundredTimes((control) => requestCertificate(control, api.admin, request));
+  expect([requested.length, await grown(beforeRequest)]).toEqual([1, kept]);
 });
 
 test('of a hundred equal calls to make a token one is told its secret', async () => {

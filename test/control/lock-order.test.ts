@@ -7,7 +7,10 @@ import type { Control } from '../../src/control/control.ts';
 import { createService } from '../../src/control/create-service.ts';
 import { deleteService } from '../../src/control/delete-service.ts';
 import { deleteEnvironment, renameEnvironment } from '../../src/control/environments.ts';
+import { enableMaintenance } from '../../src/control/maintenance.ts';
 import { redeployService } from '../../src/control/redeploy.ts';
+import { createSite, updateSite } from '../../src/control/sites.ts';
+import { openSupportTicket, resolveSupportTicket } from '../../src/control/tickets.ts';
 import { updateService } from '../../src/control/update-service.ts';
 import { setVariables, unsetVariables } from '../../src/control/variables.ts';
 import { Conflict, Refusal } from '../../src/errors.ts';
@@ -24,7 +27,7 @@ let controls: readonly [Control, Control];
 const deadlocks: unknown[] = [];
 
 beforeAll(async () => {
-  world = await openControl();
+  world = await openControl({ included: ['SERVICE_PROXY'] });
   replica = await world.openReplica();
   controls = [counting(world.control), counting(replica.control)];
 });
@@ -59,8 +62,11 @@ async function furnished() {
   const variables = [{ name: 'GREETING', value: 'a' }];
   await setVariables(control, token.caller, { serviceId: web.ids.serviceId, variables });
   const [environment] = await listEnvironmentsById(control.store.db, [environmentId]);
+  const host = `${environmentId}.example.org`;
+  const site = await createSite(control, token.caller, { environmentId, host, serviceId: web.ids.serviceId });
   return {
     environmentId,
+    siteId: site.ids.siteId,
     namespace: environment?.namespace ?? '',
     web: web.ids.serviceId,
     cache: cache.ids.serviceId,
@@ -86,6 +92,21 @@ const wide: Record<string, Act> = {
     createService(control, caller(), { environmentId, type: 'CACHE', label: `c${round}`, runtime: 'REDIS' }),
   'renaming a service': (control, { cache }, round) =>
     updateService(control, caller(), { serviceId: cache, label: `n${round}` }),
+  'creating a code service': (control, { environmentId }, round) =>
+    createService(control, caller(), { environmentId, type: 'CODE', label: `a${round}` }),
+  'creating a site': (control, { environmentId, web }, round) => {
+    const host = `n${round}.${environmentId}.example.org`;
+    return createSite(control, caller(), { environmentId, host, serviceId: web });
+  },
+  'changing a site': (control, { web, siteId }, round) =>
+    updateSite(control, caller(), { siteId, serviceId: web, limits: { readSeconds: (round % 60) + 1 } }),
+  'putting a service into maintenance': (control, { web }) =>
+    enableMaintenance(control, caller(), { serviceId: web }),
+  'accepting a ticket': async (control, { environmentId, cache }) => {
+    const ticket = { environmentId, kind: 'REDEPLOY' as const, serviceId: cache, text: 'Please' };
+    const { ids } = await openSupportTicket(control, caller(), ticket);
+    return resolveSupportTicket(control, caller(), { ticketId: ids.ticketId, accept: true });
+  },
   'unsetting variables': (control, { web }) =>
     unsetVariables(control, caller(), { serviceId: web, names: ['GREETING'] }),
   'deleting a service': (control, { web }) =>
