@@ -5,7 +5,7 @@ import { containerName, hasEnded } from '../model/jobs.ts';
 import { change } from '../postgres/change.ts';
 import { type JobRow, listJobsToCompare, markUnclean } from '../postgres/jobs.ts';
 import { markDue } from '../postgres/services.ts';
-import { labels } from '../runtime/runtime.ts';
+import { type ContainerView, labels } from '../runtime/runtime.ts';
 import type { Deps } from './deps.ts';
 import { removeStrays } from './strays.ts';
 
@@ -61,7 +61,7 @@ export async function compareAll(deps: Deps): Promise<void> {
     listJobsToCompare(deps.store.db),
   ]);
   const there = new Map(containers.map((container) => [container.name, container]));
-  const differing = running.filter((job) => there.get(containerName(job.id))?.state !== 'RUNNING');
+  const differing = running.filter((job) => differs(job, there.get(containerName(job.id))));
   const known = new Set(running.map((job) => containerName(job.id)));
   const strays = containers.filter(
     (container) =>
@@ -72,12 +72,17 @@ export async function compareAll(deps: Deps): Promise<void> {
   await removeStrays(deps, strays, networks);
 }
 
+function differs({ address }: Compared, seen: ContainerView | undefined): boolean {
+  const moved = seen?.address !== undefined && address !== null && seen.address !== address;
+  return seen?.state !== 'RUNNING' || moved;
+}
+
 async function compare(deps: Deps, jobIds: readonly string[]): Promise<void> {
   const jobs = (await listJobsToCompare(deps.store.db)).filter((job) => jobIds.includes(job.id));
   await settle(deps, jobs, []);
 }
 
-type Compared = Pick<JobRow, 'id' | 'serviceId' | 'state'>;
+type Compared = Pick<JobRow, 'id' | 'serviceId' | 'address'>;
 
 /** Services with a difference become due. A container left by an ended job of ours is to be cleaned away again. */
 async function settle(

@@ -1,10 +1,14 @@
 // Looking at the containers of a service's living jobs, and writing down what has ended without being asked to.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { containerName, type JobState } from '../model/jobs.ts';
-import type { JobPatch, JobRow } from '../postgres/jobs.ts';
+import { type JobPatch, type JobRow, updateJob } from '../postgres/jobs.ts';
 import { type ContainerView, ForeignObject } from '../runtime/runtime.ts';
-import { type Hold, type Outcome, perform } from './deps.ts';
-import { movedOnly, recordMove } from './record-job.ts';
+import { type Hold, type Outcome, perform, write } from './deps.ts';
+import { askProxies, movedOnly, recordMove } from './record-job.ts';
 import type { Situation } from './situation.ts';
+
+const settleMs = 3_000;
+const lookAgainMs = 100;
 
 /** Every running job at once. What was seen of others stands, whatever becomes of one. */
 export async function observe(hold: Hold, { service, jobs }: Situation): Promise<Outcome> {
@@ -17,8 +21,8 @@ export async function observe(hold: Hold, { service, jobs }: Situation): Promise
 
 /** True when something was written, so that the situation must be read again. */
 export async function observeJob(hold: Hold, label: string, job: JobRow): Promise<boolean> {
-  const seen = await lookAt(hold, job);
-  if (seen?.state === 'RUNNING') return false;
+  const seen = await lookAtSettled(hold, job);
+  if (seen?.state === 'RUNNING') return noteAddress(hold, job, seen);
   await perform(
     hold,
     'OBSERVE',
@@ -28,6 +32,26 @@ export async function observeJob(hold: Hold, label: string, job: JobRow): Promis
       return movedOnly(await recordMove(change, label, job, end.state, end.set));
     },
   );
+  return true;
+}
+
+/** One that the engine itself is starting again has no address for a moment. */
+async function lookAtSettled(hold: Hold, job: JobRow): Promise<ContainerView | undefined> {
+  for (const end = performance.now() + settleMs; ; ) {
+    const seen = await lookAt(hold, job);
+    const restarting = seen?.state === 'RUNNING' && seen.address === undefined && job.address !== null;
+    if (!restarting || performance.now() >= end) return seen;
+    await sleep(lookAgainMs, undefined, { signal: hold.signal });
+  }
+}
+
+/** The engine gives one that it starts again any address that is free then. */
+async function noteAddress(hold: Hold, job: JobRow, { address }: ContainerView): Promise<boolean> {
+  if (address === undefined || job.address === null || address === job.address) return false;
+  await write(hold, async (change) => {
+    await updateJob(change.tx, job.id, { address });
+    await askProxies(change, job.environmentId);
+  });
   return true;
 }
 

@@ -202,9 +202,11 @@ export async function countHealthy(
 }
 
 /** Jobs whose container should run, of the whole installation. */
-export function listJobsToCompare(reader: Reader): Promise<Pick<JobRow, 'id' | 'serviceId' | 'state'>[]> {
+export function listJobsToCompare(
+  reader: Reader,
+): Promise<Pick<JobRow, 'id' | 'serviceId' | 'state' | 'address'>[]> {
   return reader
-    .select({ id: jobs.id, serviceId: jobs.serviceId, state: jobs.state })
+    .select({ id: jobs.id, serviceId: jobs.serviceId, state: jobs.state, address: jobs.address })
     .from(jobs)
     .where(and(eq(jobs.state, 'RUNNING'), isNotNull(jobs.containerId)));
 }
