@@ -29,6 +29,12 @@ export interface ProxyRotation {
   readonly certificates: Readonly<Record<string, string>>;
 }
 
+/** What a proxy was last seen to have. */
+export interface AppliedRotation extends ProxyRotation {
+  /** Noted before it is told anything and gone when it is known to have it: these services it may have in either way. */
+  readonly doubtful?: readonly string[];
+}
+
 /** A living deploy job of a code service, as far as rotation is concerned. */
 export interface RotatedJob {
   readonly id: string;
@@ -41,7 +47,7 @@ export interface RotatedJob {
 /** A running proxy: what it was last seen to have, and the services that its sites lead to. */
 export interface ProxyView {
   readonly jobId: string;
-  readonly applied: ProxyRotation | null;
+  readonly applied: AppliedRotation | null;
   readonly routed: readonly string[];
 }
 
@@ -69,8 +75,8 @@ export function wantedRotation(
 }
 
 /** By what a proxy can tell apart. */
-export function sameRotation(a: ProxyRotation | null, b: ProxyRotation): boolean {
-  return a !== null && rotationText(a) === rotationText(b);
+export function sameRotation(a: AppliedRotation | null, b: ProxyRotation): boolean {
+  return a !== null && a.doubtful === undefined && rotationText(a) === rotationText(b);
 }
 
 function rotationText({ services, challenges, certificates }: ProxyRotation): string {
@@ -91,10 +97,20 @@ export function standOf(
 ): 'NONE' | 'BEHIND' | 'CURRENT' {
   const leading = proxies.filter((proxy) => proxy.routed.includes(serviceId));
   if (leading.length === 0) return 'NONE';
-  const text = textOf(wanted, serviceId);
-  return leading.every(({ applied }) => applied !== null && textOf(applied, serviceId) === text)
+  return leading.every(({ applied }) => applied !== null && !differs(applied, wanted, serviceId))
     ? 'CURRENT'
     : 'BEHIND';
+}
+
+/** Services that a proxy has otherwise, or may have. */
+export function changedServices(before: AppliedRotation | null, now: ProxyRotation): string[] {
+  const all = [...(before?.services ?? []), ...now.services].map((each) => each.serviceId);
+  return [...new Set(all)].filter((id) => before === null || differs(before, now, id));
+}
+
+function differs(applied: AppliedRotation, wanted: ProxyRotation, serviceId: string): boolean {
+  const isDoubtful = applied.doubtful?.includes(serviceId) ?? false;
+  return isDoubtful || textOf(applied, serviceId) !== textOf(wanted, serviceId);
 }
 
 function textOf(rotation: ProxyRotation, serviceId: string): string {

@@ -1,7 +1,7 @@
 // What a service proxy's job starts from: its configuration made from the spec copy it keeps and the rotation of this
 // moment, its certificates opened for this moment only, and a key for its control channel.
 import { networkName } from '../model/jobs.ts';
-import type { ProxyRotation } from '../model/rotation.ts';
+import type { AppliedRotation } from '../model/rotation.ts';
 import type { ProxySpec } from '../model/sites.ts';
 import type { Size } from '../model/spec.ts';
 import { listCertificatesById } from '../postgres/certificates.ts';
@@ -17,8 +17,8 @@ const connections = 10_000;
 
 export interface ProxyStart {
   readonly files: readonly ProxyFile[];
-  /** What it will have when it runs. */
-  readonly rotation: ProxyRotation;
+  /** What it will have when it runs, unless an earlier try that nobody knows of has started it with something else. */
+  readonly applied: AppliedRotation;
 }
 
 export interface ProxyPlace {
@@ -39,8 +39,9 @@ export async function prepareProxy(deps: Deps, place: ProxyPlace, spec: ProxySpe
   const serverPem = await issueServerKey(controlKeys, place.name, now);
   const control = { serverPem, authorityPem: controlKeys.authority.certificate };
   const size = { threads: Math.max(1, Math.ceil(place.size.cpuMillis / 1000)), connections };
+  const doubtful = rotation.services.map((each) => each.serviceId);
   const input = { spec, rotation, pems, gateway, control, publicSecurePort: publicSecurePort(deps) };
-  return { files: proxyFiles({ ...input, ...size }), rotation };
+  return { files: proxyFiles({ ...input, ...size }), applied: { ...rotation, doubtful } };
 }
 
 /** As they are at the moment, by certificate id. */

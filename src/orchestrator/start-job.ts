@@ -41,7 +41,7 @@ export async function startJob(hold: Hold, { service }: Situation, job: JobRow):
       const end = endOf(job, seen);
       return movedOnly(await recordMove(change, service.label, job, end.state, { ...end.set, containerId }));
     }
-    const applied = proxy === undefined ? {} : { applied: proxy.rotation };
+    const applied = proxy === undefined ? {} : { applied: proxy.applied };
     const running = { containerId, address: address ?? null, startedAt: databaseNow(), ...applied };
     const health = job.type === 'TASK' ? null : ('STARTING' as const);
     return movedOnly(await recordMove(change, service.label, job, 'RUNNING', { ...running, health }));

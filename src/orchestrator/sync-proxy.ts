@@ -3,7 +3,7 @@
 // so no two ever tell a proxy different things.
 
 import { containerName } from '../model/jobs.ts';
-import { changedJobs, type ProxyRotation } from '../model/rotation.ts';
+import { changedJobs, changedServices, type ProxyRotation } from '../model/rotation.ts';
 import type { ProxySpec } from '../model/sites.ts';
 import type { Change } from '../postgres/change.ts';
 import type { JobRow } from '../postgres/jobs.ts';
@@ -14,7 +14,7 @@ import { certificateFile, rotationFiles } from '../proxy/configuration.ts';
 import { owner, ports } from '../proxy/layout.ts';
 import { rotationCommands } from '../proxy/rotation.ts';
 import { openRuntimeApi, type RuntimeApi } from '../proxy/runtime-api.ts';
-import { assertHeld, type Deps, type Hold, type Outcome, perform } from './deps.ts';
+import { assertHeld, type Deps, type Hold, type Outcome, perform, write } from './deps.ts';
 import { openCertificates, publicSecurePort } from './proxy-start.ts';
 import type { Situation } from './situation.ts';
 
@@ -22,6 +22,7 @@ export function syncProxy(hold: Hold, _situation: Situation, job: JobRow): Promi
   const { deps } = hold;
   const effect = async () => {
     const wanted = await readRotation(deps.store.db, job.environmentId);
+    await noteDoubt(hold, job, wanted);
     await apply(hold, job, wanted);
     return wanted;
   };
@@ -30,6 +31,13 @@ export function syncProxy(hold: Hold, _situation: Situation, job: JobRow): Promi
     await tell(change, job, wanted);
     return undefined;
   });
+}
+
+/** What is wanted may become what it was before again while it is being told, or when we are gone. */
+async function noteDoubt(hold: Hold, { id, applied }: JobRow, wanted: ProxyRotation): Promise<void> {
+  if (applied === null) return;
+  const doubtful = changedServices(applied, wanted);
+  await write(hold, (change) => saveApplied(change.tx, id, { ...applied, doubtful }));
 }
 
 async function apply(hold: Hold, job: JobRow, rotation: ProxyRotation): Promise<void> {
@@ -76,8 +84,11 @@ async function tell(change: Change, proxy: JobRow, wanted: ProxyRotation): Promi
   const { environmentId } = proxy;
   const others = (await listProxies(change.tx, environmentId)).filter((each) => each.jobId !== proxy.id);
   const changed = changedJobs(proxy.applied, wanted);
-  const serviceIds = [...new Set(changed.map((each) => each.serviceId))];
+  const serviceIds = changedServices(proxy.applied, wanted);
   if (serviceIds.length === 0) return;
+  // Their rows are held from here on: none of their redeploys ends before this is told.
+  await markDue(change.tx, serviceIds);
+  change.nudge('due');
   const services = new Map((await listServicesById(change.tx, serviceIds)).map((row) => [row.id, row]));
   const open = await findOpenRedeploys(change.tx, serviceIds);
   for (const { jobId, serviceId, rotation } of changed) {
@@ -95,8 +106,6 @@ async function tell(change: Change, proxy: JobRow, wanted: ProxyRotation): Promi
       message: sentences[rotation](services.get(serviceId)?.label ?? serviceId),
     });
   }
-  await markDue(change.tx, serviceIds);
-  change.nudge('due');
 }
 
 const sentences = {

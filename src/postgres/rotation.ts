@@ -1,6 +1,12 @@
 // Who is to be in rotation in an environment, and what its running proxies were last seen to have.
 import { and, eq, inArray, isNull, ne, sql } from 'drizzle-orm';
-import { type ProxyRotation, type ProxyView, type RotatedJob, wantedRotation } from '../model/rotation.ts';
+import {
+  type AppliedRotation,
+  type ProxyRotation,
+  type ProxyView,
+  type RotatedJob,
+  wantedRotation,
+} from '../model/rotation.ts';
 import { webPort } from '../model/service-types/code.ts';
 import type { ProxySpec } from '../model/sites.ts';
 import { listFingerprints } from './certificates.ts';
@@ -75,7 +81,7 @@ export async function listProxies(reader: Reader, environmentId: string): Promis
   }));
 }
 
-export async function saveApplied(tx: Transaction, jobId: string, applied: ProxyRotation): Promise<void> {
+export async function saveApplied(tx: Transaction, jobId: string, applied: AppliedRotation): Promise<void> {
   await tx.update(jobs).set({ applied }).where(eq(jobs.id, jobId));
 }
 

@@ -2,7 +2,7 @@
 import { sql } from 'drizzle-orm';
 import { bigint, boolean, index, integer, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
 import type { JobHealth, JobState, JobType } from '../../model/jobs.ts';
-import type { ProxyRotation, Rotation } from '../../model/rotation.ts';
+import type { AppliedRotation, Rotation } from '../../model/rotation.ts';
 import type { Spec } from '../../model/spec.ts';
 import { json, moment } from './columns.ts';
 import { environments } from './environments.ts';
@@ -49,7 +49,7 @@ export const jobs = pgTable(
     /** DRAINING: when it is over, whatever the job has still begun. */
     drainUntil: moment('drain_until'),
     /** A proxy's job: the rotation it was last seen to have. */
-    applied: json<ProxyRotation>('applied'),
+    applied: json<AppliedRotation>('applied'),
     stopRequested: boolean('stop_requested').notNull().default(false),
     cleaned: boolean('cleaned').notNull().default(false),
     createdAt: moment('created_at').notNull().defaultNow(),
