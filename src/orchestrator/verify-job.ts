@@ -35,9 +35,11 @@ export async function verifyJob(
   let seenHealthy = false;
   const outcome = await perform(hold, 'VERIFY_JOB', effect, async (change, { healthy, attempts, output }) => {
     seenHealthy = healthy;
-    await noteCheck(change.tx, job.id, attempts, output);
-    if (!healthy) return undefined;
-    const marked = await markHealth(change.tx, job.id, 'HEALTHY', output);
+    // Sent together; the second sees what the first has written.
+    const [, marked] = await Promise.all([
+      noteCheck(change.tx, job.id, attempts, output),
+      healthy ? markHealth(change.tx, job.id, 'HEALTHY', output) : undefined,
+    ]);
     if (marked === undefined) return undefined;
     tellJob(change, service.label, marked);
     if (!joinsAtOnce(situation, job)) return movedOnly(marked);
