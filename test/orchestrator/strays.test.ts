@@ -6,7 +6,7 @@ import { deleteEnvironment } from '../../src/control/environments.ts';
 import { containerName, networkName } from '../../src/model/jobs.ts';
 import { listEnvironmentsById } from '../../src/postgres/environments.ts';
 import { jobs as jobsTable } from '../../src/postgres/tables/jobs.ts';
-import { labels } from '../../src/runtime/runtime.ts';
+import { type ContainerSpec, labels } from '../../src/runtime/runtime.ts';
 import { freshDatabase } from '../support/postgres.ts';
 import { newService, openWorld, redeployed, until, type World, workerCommand } from '../support/world.ts';
 import { jobsOf } from './looks.ts';
@@ -36,13 +36,21 @@ async function deletedService(world: World): Promise<Left> {
 async function startAgain(world: World, { environmentId, serviceId, jobId }: Left, name: string) {
   const own = { [labels.installation]: world.engine.id, [labels.environment]: environmentId };
   const network = networkName(environmentId);
-  await world.runtime.ensureNetwork({ name: network, labels: own });
-  await world.runtime.startContainer({
+  const spec: ContainerSpec = {
     ...{ name, labels: { ...own, [labels.service]: serviceId, [labels.job]: jobId } },
     ...{ imageId: world.imageId, command: ['sh', '-c', workerCommand], environment: {}, network },
     ...{ aliases: [], memoryBytes: 64 * 1024 * 1024, cpuMillis: 500, processLimit: 64 },
     ...{ capabilities: [], readOnlyRoot: true, tmpfs: {} },
-  });
+  };
+  const start = async (): Promise<boolean> => {
+    await world.runtime.ensureNetwork({ name: network, labels: own });
+    return world.runtime.startContainer(spec).then(
+      () => true,
+      () => false,
+    );
+  };
+  // The comparison may be quicker and take the network away before anything runs in it.
+  await until('it runs', start, (runs) => runs);
 }
 
 test('containers and networks of what is deleted are removed, those that only bear its labels are not', async () => {
