@@ -4,6 +4,7 @@ import { findEnvironment } from '../control/finding.ts';
 import { auditPage, environmentsPage, redeploysPage, servicesPage } from '../control/loading.ts';
 import { isId } from '../ids.ts';
 import { environmentHealth } from '../model/status.ts';
+import { asksOnly, briefFields } from './asked.ts';
 import { AuditRef } from './audit.ts';
 import { builder } from './builder.ts';
 import { pageRequest, toConnection } from './connections.ts';
@@ -55,8 +56,8 @@ builder.node(EnvironmentRef, {
           type: t.arg({ type: ServiceTypeEnum, required: false, description: 'Only those of this type.' }),
         },
         complexity: sized,
-        resolve: async (row, args, { control: room, loaders }) => {
-          const request = pageRequest(args, isId);
+        resolve: async (row, args, { control: room, loaders }, info) => {
+          const request = { ...pageRequest(args, isId), brief: asksOnly(info, briefFields.Service) };
           const type = args.type ?? undefined;
           const load = (ids: readonly string[]) => servicesPage(room, ids, type, request);
           return toConnection(

@@ -5,6 +5,7 @@ import { jobsPage, redeploysPage, releasesPage } from '../control/loading.ts';
 import { isId } from '../ids.ts';
 import { jobStates, jobTypes } from '../model/jobs.ts';
 import { compareSpecs, type Size, strategyOf } from '../model/spec.ts';
+import { asksOnly, briefFields } from './asked.ts';
 import { builder } from './builder.ts';
 import { pageRequest, toConnection } from './connections.ts';
 import { sized } from './environment.ts';
@@ -185,8 +186,9 @@ builder.node(ServiceRef, {
           }),
         },
         complexity: sized,
-        resolve: async (row, args, { control, loaders }) => {
-          const request = pageRequest(args, (key) => /^[01]/.test(key) && isId(key.slice(1)));
+        resolve: async (row, args, { control, loaders }, info) => {
+          const page = pageRequest(args, (key) => /^[01]/.test(key) && isId(key.slice(1)));
+          const request = { ...page, brief: asksOnly(info, briefFields.Job) };
           const filter = { types: args.types ?? null, states: args.states ?? null };
           const load = (ids: readonly string[]) => jobsPage(control, ids, filter, request);
           return toConnection(

@@ -29,6 +29,17 @@ export type ShownJob = Omit<JobRow, (typeof unshown)[number]>;
 const shownColumns = Object.fromEntries(
   Object.entries(getTableColumns(jobs)).filter(([name]) => !(unshown as readonly string[]).includes(name)),
 ) as Omit<ReturnType<typeof getTableColumns<typeof jobs>>, (typeof unshown)[number]>;
+const brief = [
+  'id',
+  'serviceId',
+  'type',
+  'target',
+  'state',
+  'health',
+  'rotation',
+  'createdAt',
+  'listKey',
+] as const satisfies readonly (keyof ShownJob)[];
 /** Values, or what the database makes of them. */
 export type JobPatch = {
   readonly [K in keyof typeof jobs.$inferInsert]?: (typeof jobs.$inferInsert)[K] | SQL;
@@ -147,6 +158,7 @@ const shownPages = {
   where: and(among(jobs.type, 'types'), among(jobs.state, 'states')),
   newestFirst: true,
   without: unshown,
+  brief,
 };
 
 /** Jobs that took part in redeploys: started by, restored by or replaced by one. */

@@ -10,6 +10,8 @@ export interface PageRequest {
   readonly before: string | undefined;
   readonly limit: number;
   readonly backward: boolean;
+  /** Rows without all but the `brief` columns of the list: for who reads no others. */
+  readonly brief?: boolean;
 }
 
 /** A list of one kind. Its statements are prepared once for each such object, so it is best a constant. */
@@ -22,6 +24,8 @@ export interface PageOf<Row> {
   readonly where?: SQL | undefined;
   /** Properties left out of the rows: what is large and lists don't show. */
   readonly without?: readonly string[];
+  /** Properties of a brief row. */
+  readonly brief?: readonly string[];
   /** Newest first. */
   readonly newestFirst?: boolean;
 }
@@ -67,7 +71,8 @@ function prepared(reader: Reader, page: PageOf<unknown>, request: PageRequest): 
   statements.set(reader, ofReader);
   const ofPage = ofReader.get(page) ?? new Map<string, Statement>();
   ofReader.set(page, ofPage);
-  const form = `${request.after === undefined} ${request.before === undefined} ${request.backward}`;
+  const { after, before, backward, brief = false } = request;
+  const form = `${after === undefined} ${before === undefined} ${backward} ${brief}`;
   const statement = ofPage.get(form) ?? prepare(reader, page, request);
   ofPage.set(form, statement);
   return statement;
@@ -82,7 +87,11 @@ function prepare(reader: Reader, page: PageOf<unknown>, request: PageRequest) {
     request.before === undefined ? undefined : (newestFirst ? gt : lt)(key, sql.placeholder('before')),
   );
   const columns = Object.fromEntries(
-    Object.entries(getTableColumns(table)).filter(([name]) => !page.without?.includes(name)),
+    Object.entries(getTableColumns(table)).filter(([name]) =>
+      request.brief === true && page.brief !== undefined
+        ? page.brief.includes(name)
+        : !page.without?.includes(name),
+    ),
   );
   const items = reader
     .select(columns)

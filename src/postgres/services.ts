@@ -111,6 +111,18 @@ const livingPages = {
   key: services.id,
   parent: services.environmentId,
   where: and(isNull(services.deletedAt), among(services.type, 'types')),
+  brief: [
+    'id',
+    'environmentId',
+    'type',
+    'runtime',
+    'version',
+    'label',
+    'dnsName',
+    'scale',
+    'revision',
+    'createdAt',
+  ] satisfies readonly (keyof ServiceRow)[],
 };
 
 /** Changes the row; `due` also asks the orchestrator to look at it. */

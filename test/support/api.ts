@@ -1,8 +1,9 @@
 // The API in process: documents executed against the schema for any caller, over a database of their own. No server, no
 // engine, no orchestrator: what is asked for stays QUEUED. Counts statements, and tells whether anything was changed.
-import { type ExecutionResult, execute, type GraphQLError, parse, subscribe, validate } from 'graphql';
+import { type ExecutionResult, type GraphQLError, parse, subscribe, validate } from 'graphql';
 import type { Control, ControlSettings } from '../../src/control/control.ts';
 import { type Context, createContext } from '../../src/graphql/context.ts';
+import { executeOperation } from '../../src/graphql/execute.ts';
 import { buildSchema } from '../../src/graphql/schema.ts';
 import type { Caller } from '../../src/model/callers.ts';
 import { openStore } from '../../src/postgres/open.ts';
@@ -111,7 +112,12 @@ async function executed(source: string, variableValues: object, contextValue: Co
   const document = parse(source);
   const invalid = validate(schema, document);
   if (invalid.length > 0) return { data: null, errors: invalid };
-  const result = await execute({ schema, document, contextValue, variableValues: { ...variableValues } });
+  const result = await executeOperation({
+    schema,
+    document,
+    contextValue,
+    variableValues: { ...variableValues },
+  });
   return answerOf(result as ExecutionResult);
 }
 
