@@ -2,10 +2,8 @@
 // server in a process of its own, the real engine, real git, and real SSE and WebSocket clients.
 import { execFile } from 'node:child_process';
 import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import Docker from 'dockerode';
 import { createClient } from 'graphql-ws';
@@ -13,19 +11,14 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import WebSocket from 'ws';
 import { networkName } from '../src/model/jobs.ts';
 import { labels } from '../src/runtime/runtime.ts';
-import { freePorts } from './support/free-ports.ts';
-import { allCursors, ask, type ServerProcess, startServer, until } from './support/server.ts';
+import { edgeOnFreePorts } from './support/free-ports.ts';
+import { allCursors, ask, decode, type ServerProcess, startServer, until } from './support/server.ts';
 import { readEvents, type SseEvent } from './support/sse.ts';
+import { visit } from './support/visit.ts';
 
 const run = promisify(execFile);
 const patience = 120_000;
-const edge = {
-  BERTH_EDGE: 'yes',
-  BERTH_EDGE_HTTP_PORT: '',
-  BERTH_EDGE_HTTPS_PORT: '',
-  BERTH_EDGE_CONTROL_PORT: '',
-};
-const settings = { ...edge, BERTH_SETTLE_SECONDS: '1', BERTH_VOLUME_RETENTION_SECONDS: '0' };
+const settings = { BERTH_EDGE_HTTP_PORT: '', BERTH_SETTLE_SECONDS: '1', BERTH_VOLUME_RETENTION_SECONDS: '0' };
 
 let data: string;
 let source: string;
@@ -43,12 +36,7 @@ beforeAll(async () => {
   source = await mkdtemp(join(tmpdir(), 'berth-source-'));
   const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8');
   documents = [...readme.matchAll(/```graphql\n([\s\S]*?)```/g)].map(([, text]) => text ?? '');
-  const [http, https, control] = await freePorts(3);
-  Object.assign(settings, {
-    BERTH_EDGE_HTTP_PORT: `${http}`,
-    BERTH_EDGE_HTTPS_PORT: `${https}`,
-    BERTH_EDGE_CONTROL_PORT: `${control}`,
-  });
+  Object.assign(settings, await edgeOnFreePorts());
   server = await startServer(data, settings, patience);
 }, patience);
 
@@ -81,14 +69,8 @@ async function web(): Promise<{
 }
 
 /** Through the edge, by the environment's own host name. */
-function page(namespace = 'tour'): Promise<string> {
-  const headers = { host: `${namespace}.localhost:${settings.BERTH_EDGE_HTTP_PORT}` };
-  return new Promise((resolve, reject) => {
-    const asking = request({ port: Number(settings.BERTH_EDGE_HTTP_PORT), headers, agent: false });
-    asking.on('response', (response) => text(response).then(resolve, reject));
-    asking.on('error', reject);
-    asking.end();
-  });
+async function page(namespace = 'tour'): Promise<string> {
+  return (await visit({ port: Number(settings.BERTH_EDGE_HTTP_PORT) }, `${namespace}.localhost`)).body;
 }
 
 test('the first start makes a token for its owner alone and a first environment that serves', async () => {
@@ -274,7 +256,7 @@ test(
   'deleting the environments leaves nothing on the engine',
   async () => {
     const docker = new Docker();
-    const network = await docker.getNetwork(networkName(decoded('environment id'))).inspect();
+    const network = await docker.getNetwork(networkName(decode(filled['environment id']))).inspect();
     installationId = network.Labels?.[labels.installation] ?? '';
     for (const namespace of ['tour', 'hello']) {
       const { environment } = await ask<{ environment: { id: string } }>(
@@ -295,26 +277,18 @@ test(
     const installation = (await docker.listNetworks()).filter(
       ({ Labels }) => Labels?.[labels.installation] !== undefined,
     );
-    expect(installation.filter(({ Name }) => Name.includes(decoded('environment id')))).toEqual([]);
+    expect(installation.filter(({ Name }) => Name.includes(decode(filled['environment id'])))).toEqual([]);
     const left = await docker.listContainers({
       all: true,
-      filters: { label: [`${labels.environment}=${decoded('environment id')}`] },
+      filters: { label: [`${labels.environment}=${decode(filled['environment id'])}`] },
     });
     expect(left).toEqual([]);
     await until('the removal of the volume', patience, async () => {
       const { Volumes } = await docker.listVolumes({
-        filters: { label: [`${labels.environment}=${decoded('environment id')}`] },
+        filters: { label: [`${labels.environment}=${decode(filled['environment id'])}`] },
       });
       return (Volumes ?? []).length === 0 ? true : undefined;
     });
   },
   patience,
 );
-
-function decoded(name: string): string {
-  return (
-    Buffer.from(filled[name] ?? '', 'base64url')
-      .toString('utf8')
-      .split(':')[1] ?? ''
-  );
-}

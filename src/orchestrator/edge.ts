@@ -3,12 +3,13 @@
 // Where connections go is kept as for service proxies: written where it starts from first, then told at runtime, then noted.
 import { createHash } from 'node:crypto';
 import { isIPv4 } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type EdgeRotation, edgeSlots, sameEdge } from '../model/edge.ts';
 import { mebibyte } from '../model/service-types/engine-kind.ts';
 import { serviceProxy } from '../model/service-types/service-proxy.ts';
 import { change } from '../postgres/change.ts';
 import { hasDuty, takeDuty } from '../postgres/duties.ts';
-import { findEdge, readEdgeRotation, saveEdge } from '../postgres/edges.ts';
+import { findEdge, readEdgeRotation, saveEdge, touchEdge } from '../postgres/edges.ts';
 import { readClock } from '../postgres/open.ts';
 import { setRotation } from '../postgres/rotation.ts';
 import { markDue } from '../postgres/services.ts';
@@ -28,7 +29,11 @@ import { waitForAny } from '../wait.ts';
 import { issueServerKey } from './control-keys.ts';
 import type { Deps, EdgeSettings } from './deps.ts';
 
-const lookEveryMs = { idle: 5_000, draining: 200 };
+/** The container and the duty are looked at this often; where connections go, whenever somebody asks. */
+const lookEveryMs = 5_000;
+const drainingMs = 200;
+/** One that was not seen for longer than three times so long is waited for by nobody; see situation.ts. */
+const noteEverySeconds = 10;
 const size = { threads: 2, connections: 20_000 };
 /** Label of the edge: what it was started with. */
 const configured = 'berth.edge';
@@ -36,41 +41,44 @@ const configured = 'berth.edge';
 export async function keepEdge(deps: Deps, asked: () => Promise<void>, signal: AbortSignal): Promise<void> {
   const { edge } = deps.settings;
   if (edge === undefined) return;
+  let lookedAt = Number.NEGATIVE_INFINITY;
+  let held = false;
   while (!signal.aborted) {
     const wakened = asked();
     let draining = false;
     try {
-      if (await takeDuty(deps.store, deps.replica, 'EDGE')) draining = await lookAfter(deps, edge, signal);
+      if (performance.now() - lookedAt >= lookEveryMs) {
+        held = await takeDuty(deps.store, deps.replica, 'EDGE');
+        if (held) await ensureRunning(deps, edge, signal);
+        lookedAt = performance.now();
+      }
+      if (held) draining = await follow(deps, edge);
     } catch (error) {
+      lookedAt = Number.NEGATIVE_INFINITY;
       if (!signal.aborted)
         deps.logger.error({ err: error }, 'the edge could not be looked after; it is tried again');
+      await sleep(1_000, undefined, { signal }).catch(() => {});
     }
-    const pause = draining ? lookEveryMs.draining : lookEveryMs.idle;
-    await waitForAny(draining ? [] : [wakened], pause, signal);
+    await waitForAny(held ? [wakened] : [], draining ? drainingMs : lookEveryMs, signal);
   }
 }
 
 /** True while proxies finish what they have begun. */
-async function lookAfter(deps: Deps, edge: EdgeSettings, signal: AbortSignal): Promise<boolean> {
+async function follow(deps: Deps, edge: EdgeSettings): Promise<boolean> {
   const { store, installation } = deps;
   const [wanted, seen] = await Promise.all([
     readEdgeRotation(store.db, installation.podId),
     findEdge(store.db, installation.podId),
   ]);
-  const started = await ensureRunning(deps, edge, wanted, signal);
-  const applied = started ? wanted : (seen?.applied ?? null);
-  if (!sameEdge(applied, wanted)) await apply(deps, edge, wanted);
-  if (!sameEdge(seen?.applied ?? null, wanted) || seen?.fresh !== true) await note(deps, wanted);
+  const same = sameEdge(seen?.applied ?? null, wanted);
+  if (!same) await apply(deps, edge, wanted);
+  if (!same) await note(deps, wanted);
+  else if ((seen?.ageSeconds ?? 0) > noteEverySeconds) await touchEdge(store.db, installation.podId);
   return finishDrained(deps, edge, wanted);
 }
 
-/** True when it was started with what is wanted. */
-async function ensureRunning(
-  deps: Deps,
-  edge: EdgeSettings,
-  wanted: EdgeRotation,
-  signal: AbortSignal,
-): Promise<boolean> {
+/** Started with what is wanted at that moment; what has changed since is told to it as ever. */
+async function ensureRunning(deps: Deps, edge: EdgeSettings, signal: AbortSignal): Promise<void> {
   const { runtime, images, installation, controlKeys } = deps;
   const name = nameOf(deps);
   const { imageId } = await images.obtain(serviceProxy.image, () => {}, signal);
@@ -78,8 +86,9 @@ async function ensureRunning(
     .update(JSON.stringify([edge, imageId, edgeSlots, size]))
     .digest('hex');
   const present = await runtime.inspectContainer(name, installation.id);
-  if (present?.state === 'RUNNING' && present.labels[configured] === mark) return false;
+  if (present?.state === 'RUNNING' && present.labels[configured] === mark) return;
   if (present !== undefined) await runtime.removeContainer(name, installation.id);
+  const wanted = await readEdgeRotation(deps.store.db, installation.podId);
   const serverPem = await issueServerKey(controlKeys, name, await readClock(deps.store.db));
   const control = { serverPem, authorityPem: controlKeys.authority.certificate };
   const files = edgeFiles({ ...inputOf(edge, wanted), control });
@@ -104,7 +113,7 @@ async function ensureRunning(
     restart: true,
   };
   await runtime.startContainer(spec);
-  return true;
+  await note(deps, wanted);
 }
 
 async function apply(deps: Deps, edge: EdgeSettings, wanted: EdgeRotation): Promise<void> {

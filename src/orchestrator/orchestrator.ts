@@ -18,7 +18,7 @@ const renewMs = 5_000;
 const rouseMs = 60_000;
 const deletionsMs = 5_000;
 const historyMs = 600_000;
-const certificatesMs = 10_000;
+const certificatesMs = 3_000;
 
 export interface Orchestrator {
   close(): Promise<void>;
@@ -101,7 +101,7 @@ export function startOrchestrator(deps: BuildDeps): Orchestrator {
     comparePeriodically(deps, closing.signal),
     watchHealth(deps, closing.signal),
     keepEdge(deps, asked, closing.signal),
-    every(deps, closing.signal, certificatesMs, asked, () => obtainCertificates(deps, closing.signal)),
+    every(deps, closing.signal, certificatesMs, undefined, () => obtainCertificates(deps, closing.signal)),
   ];
   return {
     close: async () => {

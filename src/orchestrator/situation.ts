@@ -61,7 +61,9 @@ async function listFollowers({ store, installation }: Deps, service: ServiceRow)
   if (service.type === 'CODE') return listProxies(store.db, service.environmentId);
   if (service.type !== 'SERVICE_PROXY') return [];
   const edge = await findEdge(store.db, installation.podId);
-  return edge?.fresh ? [{ jobId: 'edge', applied: edge.applied, routed: [service.id] }] : [];
+  return edge !== undefined && edge.ageSeconds < edgePatienceSeconds
+    ? [{ jobId: 'edge', applied: edge.applied, routed: [service.id] }]
+    : [];
 }
 
 async function readRouted(reader: Reader, environmentId: string): Promise<Situation['routed']> {
@@ -72,6 +74,8 @@ async function readRouted(reader: Reader, environmentId: string): Promise<Situat
   return { wanted, draining };
 }
 
+/** An edge that was not seen for so long holds up no redeploy of a service proxy. */
+const edgePatienceSeconds = 30;
 const nothingElse = { challenges: {}, certificates: {} };
 
 /** How far the proxies are with this service's own jobs, as they are known now. */

@@ -60,12 +60,20 @@ export async function readEdgeRotation(reader: Reader, podId: string): Promise<E
 export async function findEdge(
   reader: Reader,
   podId: string,
-): Promise<{ readonly applied: EdgeRotation; readonly fresh: boolean } | undefined> {
+): Promise<{ readonly applied: EdgeRotation; readonly ageSeconds: number } | undefined> {
   const [row] = await reader
-    .select({ applied: edges.applied, fresh: sql<boolean>`${edges.seenAt} > now() - interval '30 seconds'` })
+    .select({
+      applied: edges.applied,
+      ageSeconds: sql<number>`extract(epoch from now() - ${edges.seenAt})::float8`,
+    })
     .from(edges)
     .where(eq(edges.podId, podId));
   return row;
+}
+
+/** Still as it was noted. */
+export async function touchEdge(db: Pick<Transaction, 'update'>, podId: string): Promise<void> {
+  await db.update(edges).set({ seenAt: sql`now()` }).where(eq(edges.podId, podId));
 }
 
 /** Seen now, and so. */

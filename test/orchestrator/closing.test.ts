@@ -4,7 +4,6 @@ import { once } from 'node:events';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { freshDatabase } from '../support/postgres.ts';
 import { askRedeploy, newService, openWorld, redeployed } from '../support/world.ts';
@@ -14,12 +13,13 @@ const main = new URL('../../src/main.ts', import.meta.url).pathname;
 test('a job that takes its time to stop does not hold up the closing', async () => {
   const database = await freshDatabase();
   const stopping = Promise.withResolvers<void>();
+  const stopped = Promise.withResolvers<void>();
   const world = await openWorld(database.url, {
     runtime: (runtime) => ({
       ...runtime,
       stopContainer: async (...input) => {
         stopping.resolve();
-        await sleep(15_000);
+        await stopped.promise;
         return runtime.stopContainer(...input);
       },
     }),
@@ -33,6 +33,7 @@ test('a job that takes its time to stop does not hold up the closing', async () 
     await world.stop();
     expect(performance.now() - began).toBeLessThan(8_000);
   } finally {
+    stopped.resolve();
     await world.close();
     await database.drop();
   }
@@ -43,7 +44,14 @@ test('a start that is asked to stop closes what it has opened', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'berth-closing-'));
   await chmod(directory, 0o711);
   const { PATH = '' } = process.env;
-  const env = { PATH, PORT: '0', BERTH_DATA: directory, BERTH_HELLO: 'no', DATABASE_URL: database.url };
+  const env = {
+    PATH,
+    PORT: '0',
+    BERTH_DATA: directory,
+    BERTH_HELLO: 'no',
+    BERTH_EDGE: 'no',
+    DATABASE_URL: database.url,
+  };
   const child = spawn(process.execPath, [main], { env, stdio: ['ignore', 'pipe', 'inherit'] });
   try {
     let said = '';

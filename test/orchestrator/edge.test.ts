@@ -1,5 +1,5 @@
 // The pod's edge: one pair of ports for every environment, and a service proxy whose redeploy its visitors don't notice.
-import { Agent, request } from 'node:http';
+import { Agent } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createEnvironment } from '../../src/control/environments.ts';
@@ -7,6 +7,7 @@ import { findOpenRedeploys } from '../../src/postgres/redeploys.ts';
 import { listServicesOf } from '../../src/postgres/services.ts';
 import { freePorts } from '../support/free-ports.ts';
 import { freshDatabase } from '../support/postgres.ts';
+import { visit } from '../support/visit.ts';
 import { newRelease, openWorld, redeployed, until, type World } from '../support/world.ts';
 
 const page = (text: string) =>
@@ -103,17 +104,7 @@ async function openEnvironment(namespace: string): Promise<void> {
 }
 
 /** Status and body, or the code of the error. */
-function ask(host: string, agent: Agent | false = false): Promise<string> {
-  return new Promise((resolve) => {
-    const asking = request({ host: '127.0.0.1', port, headers: { host }, agent, timeout: 5_000 });
-    asking.on('response', (response) => {
-      let body = '';
-      response.setEncoding('utf8').on('data', (text: string) => {
-        body += text;
-      });
-      response.on('end', () => resolve(`${response.statusCode} ${body.trim()}`));
-    });
-    asking.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
-    asking.end();
-  });
+async function ask(host: string, agent: Agent | false = false): Promise<string> {
+  const { status, body } = await visit({ port }, host, agent);
+  return `${status} ${body}`.trim();
 }

@@ -1,5 +1,5 @@
 // A service proxy deployed with its environment, and who gets its requests through redeploys of both strategies.
-import { Agent, request } from 'node:http';
+import { Agent } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createEnvironment, deleteEnvironment } from '../../src/control/environments.ts';
@@ -14,6 +14,7 @@ import { listServicesOf } from '../../src/postgres/services.ts';
 import { listSitesOf, updateSite } from '../../src/postgres/sites.ts';
 import { insertSecret } from '../../src/postgres/variables.ts';
 import { freshDatabase } from '../support/postgres.ts';
+import { visit } from '../support/visit.ts';
 import { newRelease, openWorld, redeployed, until, type World } from '../support/world.ts';
 
 const host = 'shop.test.local';
@@ -150,14 +151,6 @@ function startLoad() {
 }
 
 /** The status, or the code of the error. */
-function ask(name: string, agent: Agent | false = false): Promise<string> {
-  return new Promise((resolve) => {
-    const asking = request({ host: address, port: 8080, headers: { host: name }, agent, timeout: 5_000 });
-    asking.on('response', (response) => {
-      response.resume();
-      response.on('end', () => resolve(String(response.statusCode)));
-    });
-    asking.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
-    asking.end();
-  });
+async function ask(name: string, agent: Agent | false = false): Promise<string> {
+  return (await visit({ address, port: 8080 }, name, agent)).status;
 }

@@ -13,3 +13,14 @@ export async function freePorts(count: number): Promise<number[]> {
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
   return ports;
 }
+
+/** Options of a server whose edge holds ports of its own. */
+export async function edgeOnFreePorts() {
+  const [http, https, control] = await freePorts(3);
+  return {
+    BERTH_EDGE: 'yes',
+    BERTH_EDGE_HTTP_PORT: `${http}`,
+    BERTH_EDGE_HTTPS_PORT: `${https}`,
+    BERTH_EDGE_CONTROL_PORT: `${control}`,
+  };
+}

@@ -138,3 +138,8 @@ export async function until<T>(
     `${what} did not happen within ${patienceMs} ms${seen === undefined ? '' : `: ${String(seen)}`}.`,
   );
 }
+
+/** The id within a global id. */
+export function decode(globalId = ''): string {
+  return Buffer.from(globalId, 'base64url').toString('utf8').split(':')[1] ?? '';
+}
