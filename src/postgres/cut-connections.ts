@@ -1,11 +1,8 @@
-// Queries and transactions whose connection is cut or silent. The driver writes a transaction's next statement, and its own
-// rollback or commit, to a socket that is gone: an exception that nothing can catch and that ends the process; where another
-// query has opened the connection anew, the statement would even run within somebody else's transaction. So no statement
-// reaches the driver once the connection has ended, and the work of such a transaction is never seen to end: its caller is
-// told by the end of the connection itself. What can't have changed anything is asked again; nothing outside a transaction
-// is waited for past its deadline. Silence on a connection is src/postgres/wire.ts's.
+// Queries and transactions whose connection is cut or silent. What can't have changed anything is asked again; nothing outside
+// a transaction is waited for past its deadline; how a transaction is kept off a connection that is no longer its own is
+// src/postgres/sessions.ts's. Silence on a connection is src/postgres/wire.ts's.
 import type { PendingQuery, Sql, TransactionSql } from 'postgres';
-import { Unavailable } from '../errors.ts';
+import { isBegin, openSession, type Session } from './sessions.ts';
 
 type Work = (tx: TransactionSql) => unknown;
 type Unsafe = (...question: Parameters<Sql['unsafe']>) => PendingQuery<never[]>;
@@ -14,9 +11,23 @@ type Unsafe = (...question: Parameters<Sql['unsafe']>) => PendingQuery<never[]>;
 export function guardClient(client: Sql, deadlineMs: number): Sql {
   const begin = client.begin.bind(client) as (work: Work) => Promise<unknown>;
   const unsafe = client.unsafe.bind(client) as Unsafe;
+  let beginning: Session | undefined;
+  const beginIn = (session: Session) => {
+    // The driver asks for its `begin` before it returns.
+    beginning = session;
+    try {
+      return begin(session.carryOut);
+    } finally {
+      beginning = undefined;
+    }
+  };
   return Object.assign(client, {
-    begin: (work: Work) => beginGuarded(begin, work),
-    unsafe: (...question: Parameters<Sql['unsafe']>) => ask(unsafe, question, deadlineMs),
+    begin: (work: Work) => beginGuarded(beginIn, work),
+    unsafe: (...question: Parameters<Sql['unsafe']>) => {
+      const [text, parameters, options] = question;
+      if (!isBegin(options)) return ask(unsafe, question, deadlineMs);
+      return beginInTime(unsafe(text, parameters, beginning?.seize(options) ?? options), deadlineMs);
+    },
   });
 }
 
@@ -34,9 +45,8 @@ async function askAgain<T>(question: () => Promise<T>, mayRepeat: () => boolean)
 }
 
 function ask(unsafe: Unsafe, question: Parameters<Sql['unsafe']>, deadlineMs: number): PendingQuery<never[]> {
-  const [text, , options] = question;
+  const [text] = question;
   const query = unsafe(...question);
-  if (options !== undefined && 'onexecute' in options) return beginInTime(query, deadlineMs);
   const mayRepeat = () => /^\s*select\b/i.test(text);
   const answer = (form: (query: PendingQuery<never[]>) => Promise<unknown>) =>
     inTime(deadlineMs, (track) => askAgain(() => form(track(unsafe(...question))), mayRepeat));
@@ -93,57 +103,28 @@ function late(): Error {
   return Object.assign(new Error('the database did not answer in time'), { code: 'ETIMEDOUT' });
 }
 
-async function beginGuarded(begin: (work: Work) => Promise<unknown>, work: Work): Promise<unknown> {
-  const connection = { begun: false, ended: false };
-  const beginOnce = () =>
-    begin((tx) => {
-      connection.begun = true;
-      return guardedWork(tx, work, connection);
-    });
+async function beginGuarded(begin: (session: Session) => Promise<unknown>, work: Work): Promise<unknown> {
+  let session: Session | undefined;
+  const hasBegun = () => session?.hasBegun() === true;
+  const beginOnce = async () => {
+    session = openSession(work);
+    try {
+      return await Promise.race([begin(session), session.lost]);
+    } finally {
+      session.end();
+    }
+  };
   try {
-    return await askAgain(beginOnce, () => !connection.begun);
+    return await askAgain(beginOnce, () => !hasBegun());
   } catch (error) {
-    throw !connection.begun && codeOf(error) === takenBack ? late() : error;
-  } finally {
-    connection.ended = true;
+    throw !hasBegun() && codeOf(error) === takenBack ? late() : error;
   }
-}
-
-async function guardedWork(
-  tx: TransactionSql,
-  work: Work,
-  connection: { readonly ended: boolean },
-): Promise<unknown> {
-  try {
-    const result = await work(guardStatements(tx, connection));
-    if (!connection.ended) return result;
-  } catch (error) {
-    if (!connection.ended && !isEndOfConnection(error)) throw error;
-  }
-  return new Promise(() => {});
-}
-
-function guardStatements(tx: TransactionSql, connection: { readonly ended: boolean }): TransactionSql {
-  return new Proxy(tx, {
-    get(target, name, receiver) {
-      if (connection.ended && (name === 'unsafe' || name === 'savepoint'))
-        throw new Unavailable('The connection to the database was cut. Nothing was changed; try again.');
-      return Reflect.get(target, name, receiver);
-    },
-  });
 }
 
 /** The driver's word for a query that was taken back before it was sent. */
 const takenBack = '57014';
 /** Codes of a session that the server or the network has ended, at once and in so many words. */
 const cuts = /^(57P0[12]|25P0[34]|CONNECTION_CLOSED|ECONNRESET|EPIPE)$/;
-/** All codes of a server that ends a session, and of the driver and the network when the connection is gone. */
-const endings = /^(57P0[1-5]|25P0[34]|08...|CONNECTION_\w+|CONNECT_TIMEOUT|ECONN\w+|EPIPE|ETIMEDOUT)$/;
-
-/** The error, or what drizzle has wrapped into it. */
-function isEndOfConnection(error: unknown): boolean {
-  return endings.test(codeOf(error)) || (error instanceof Error && isEndOfConnection(error.cause));
-}
 
 function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : '';

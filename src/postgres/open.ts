@@ -140,7 +140,8 @@ const longestMigrationMs = 1_800_000;
 /** Brings the schema up to date. Any number of starting replicas may call it at once: one does the work, the rest wait. */
 export async function migrate(url: string): Promise<void> {
   const settings = { lock_timeout: 3_000, statement_timeout: 0 };
-  const client = connect(url, { maximum: 1, settings, answerWithinMs: longestMigrationMs });
+  const limits = { answerWithinMs: longestMigrationMs };
+  const client = guardClient(connect(url, { maximum: 1, settings, ...limits }), longestMigrationMs);
   try {
     await waitForLock(client);
     const migrationsFolder = new URL('../../drizzle', import.meta.url).pathname;

@@ -26,6 +26,7 @@ export function openWire(address: Address, answerWithinMs: number): Duplex {
   let socket: Socket | undefined;
   let onSecure = () => {};
   let late: NodeJS.Timeout | undefined;
+  let isOver = false;
 
   function expect(): void {
     if (conversation.isOwed() && late !== undefined) {
@@ -36,9 +37,20 @@ export function openWire(address: Address, answerWithinMs: number): Duplex {
     late = conversation.isOwed() ? setTimeout(giveUp, answerWithinMs) : undefined;
   }
   function giveUp(): void {
-    wire.destroy(failure('ETIMEDOUT', `the database has answered nothing for ${answerWithinMs} ms`));
+    finish(failure('ETIMEDOUT', `the database has answered nothing for ${answerWithinMs} ms`));
+  }
+  // In a turn of its own. What is told in one turn the driver takes in at once, and what follows from it, such as the next
+  // step of a login or of a transaction, only after: it would find itself without a connection, which nothing catches.
+  function finish(error: Error | undefined): void {
+    if (isOver) return;
+    isOver = true;
+    setImmediate(() => wire.destroy(error));
   }
   function write(chunk: Buffer, callback: () => void): void {
+    if (isOver) {
+      callback();
+      return;
+    }
     if (socket === undefined) {
       onSecure = () => write(chunk, callback);
       return;
@@ -50,14 +62,15 @@ export function openWire(address: Address, answerWithinMs: number): Duplex {
     else socket.once('drain', callback);
   }
   function receive(chunk: Buffer): void {
+    if (isOver) return;
     const { seen, lastWords } = conversation.receive(chunk);
     expect();
     if (seen.length > 0 && !wire.push(seen)) socket?.pause();
-    if (lastWords !== undefined) wire.destroy(refusalOf(lastWords));
+    if (lastWords !== undefined) finish(refusalOf(lastWords));
   }
   function end(error?: Error): void {
     const isWanted = wire.writableEnded && error === undefined;
-    wire.destroy(isWanted ? undefined : (error ?? failure('CONNECTION_CLOSED', 'the database has hung up')));
+    finish(isWanted ? undefined : (error ?? failure('CONNECTION_CLOSED', 'the database has hung up')));
   }
 
   const wire = new Duplex({
@@ -68,6 +81,7 @@ export function openWire(address: Address, answerWithinMs: number): Duplex {
       callback();
     },
     destroy: (error, callback) => {
+      isOver = true;
       clearTimeout(late);
       raw.destroy();
       callback(error);
