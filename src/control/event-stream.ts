@@ -55,13 +55,14 @@ export async function* streamEvents(
     let { seq } = start;
     let caughtUp = false;
     let fromItsRequest = redeployId !== undefined && selection.after == null;
+    let sureOfEnd = false;
     let quietSince = performance.now();
     if (start.gap !== undefined) yield start.gap;
     const place = (at: number) => writeCursor(positionOf(environmentId, state, at));
     while (!signal.aborted) {
       // Asked before reading: what ends the subject is in the log before it shows as ended.
       const ended = caughtUp ? false : await selection.ended();
-      const fromTable = ended || fromItsRequest;
+      const fromTable = ended || fromItsRequest || sureOfEnd;
       const events = await log.read(environmentId, seq, batch, { redeployId, fromTable });
       if (fromItsRequest && events[0]?.type !== 'REDEPLOY_REQUESTED')
         yield gapTo(environmentId, state, null, events[0] === undefined ? seq : events[0].seq - 1);
@@ -76,6 +77,12 @@ export async function* streamEvents(
         if (signal.aborted || isLast(event, selection)) return;
       }
       if (events.length === batch) continue;
+      // The window may still be filling: what was there when the stream began is in the table at least.
+      if (!caughtUp && !fromTable && seq < state.lastSeq) {
+        sureOfEnd = true;
+        continue;
+      }
+      sureOfEnd = false;
       if (!caughtUp) {
         caughtUp = true;
         yield { kind: 'CAUGHT_UP', cursor: place(seq) };

@@ -124,7 +124,7 @@ export async function redeployPlan(
     planHash: await planHash(db, service, spec),
     changes: compareSpecs(running, spec),
     steps: describe(spec, jobs, workers),
-    causesDowntime: jobs > 0,
+    causesDowntime: jobs > 0 && spec.strategy === 'RECREATE',
   };
 }
 
@@ -150,21 +150,45 @@ async function planHash(reader: Reader, service: ServiceRow, spec: Spec): Promis
 }
 
 function describe(spec: Spec, jobs: number, workers: Readonly<Record<string, number>>): string[] {
+  return spec.strategy === 'OVERLAP' && jobs > 0
+    ? describeOverlap(spec, jobs, workers)
+    : describeRecreate(spec, jobs, workers);
+}
+
+function describeOverlap(spec: Spec, jobs: number, workers: Readonly<Record<string, number>>): string[] {
+  const old = `${jobs} old deploy ${jobs === 1 ? 'job' : 'jobs'}`;
+  return [
+    ...stepsToStart(spec, workers),
+    `Send requests to the new jobs alone; the ${old} finish what they have begun, for ${spec.overlapSeconds} s.`,
+    `Stop the ${old} when they have nothing left to do.`,
+    'If a new job fails before that, the old ones get the requests again.',
+  ];
+}
+
+function stepsToStart(spec: Spec, workers: Readonly<Record<string, number>>): string[] {
   const image =
     spec.image.kind === 'RELEASE' ? `of release ${spec.image.commit.slice(0, 12)}` : spec.image.reference;
   const targets = Object.entries(workers).filter(([target, count]) => count > 0 && target in spec.commands);
   return [
     `Obtain the image ${image}.`,
-    ...(jobs > 0
-      ? [
-          `Stop what runs, ${jobs} deploy ${jobs === 1 ? 'job' : 'jobs'} and its workers. From here on the service is down until the new jobs are healthy.`,
-        ]
-      : []),
     `Start ${spec.scale} deploy ${spec.scale === 1 ? 'job' : 'jobs'}.`,
     ...targets.map(
       ([target, count]) => `Start ${count} worker ${count === 1 ? 'job' : 'jobs'} of ${target}.`,
     ),
     'Wait until every one is healthy.',
+  ];
+}
+
+function describeRecreate(spec: Spec, jobs: number, workers: Readonly<Record<string, number>>): string[] {
+  const [obtain = '', ...start] = stepsToStart(spec, workers);
+  return [
+    obtain,
+    ...(jobs > 0
+      ? [
+          `Stop what runs, ${jobs} deploy ${jobs === 1 ? 'job' : 'jobs'} and its workers. From here on the service is down until the new jobs are healthy.`,
+        ]
+      : []),
+    ...start,
     spec.rollBack
       ? 'If they do not become healthy, start the last good spec again.'
       : 'If they do not become healthy, leave the service stopped.',

@@ -6,6 +6,8 @@ import { redeployPlan, redeployService } from '../../src/control/redeploy.ts';
 import { updateService } from '../../src/control/update-service.ts';
 import { setVariables, unsetVariables } from '../../src/control/variables.ts';
 import { scaleWorker } from '../../src/control/workers.ts';
+import { wantedSpec } from '../../src/postgres/request-redeploy.ts';
+import { listServicesById, updateService as writeService } from '../../src/postgres/services.ts';
 import { type Api, openApi } from '../support/api.ts';
 import { furnish } from '../support/furnish.ts';
 
@@ -80,4 +82,26 @@ test('a redeploy by the plan is taken once: the open one, and a stop, are part o
   const stopped = await hash();
   expect(new Set([planHash, withOpen, stopped]).size).toBe(3);
   expect(ids.redeployId).toBeTruthy();
+});
+
+test('a plan says whether visitors will notice: RECREATE does, OVERLAP does not', async () => {
+  const { db } = api.control.store;
+  await updateService(api.control, api.admin, { serviceId, scale: 2 });
+  const [service] = await listServicesById(db, [serviceId]);
+  if (service === undefined) throw new Error('the service is missing');
+  const runningSpec = (await wantedSpec(db, service)) ?? null;
+  await db.transaction(
+    async (tx) => void (await writeService(tx, serviceId, { runningSpec, stopped: false })),
+  );
+  const recreate = await redeployPlan(api.control, api.admin, serviceId);
+  expect([recreate.causesDowntime, recreate.steps.join(' ')]).toEqual([
+    true,
+    expect.stringContaining('service is down'),
+  ]);
+  await updateService(api.control, api.admin, { serviceId, overlapSeconds: 30 });
+  const overlap = await redeployPlan(api.control, api.admin, serviceId);
+  expect([overlap.causesDowntime, overlap.steps.join(' ')]).toEqual([
+    false,
+    expect.not.stringContaining('service is down'),
+  ]);
 });
