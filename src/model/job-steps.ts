@@ -10,6 +10,12 @@ export function stop(job: JobView, reason: string): RedeployStep {
   return { do: 'STOP_JOB', jobId: job.id, reason };
 }
 
+/** Proxies tell when they have what they were to have, but not when one of them is gone: looked at again soon. */
+export function waitForProxies(now: Date, until?: Date): { readonly do: 'WAIT'; readonly until: Date } {
+  const soon = now.getTime() + 1_000;
+  return { do: 'WAIT', until: new Date(Math.min(soon, until?.getTime() ?? soon)) };
+}
+
 export function isLeaving(job: JobView): boolean {
   return job.stopRequested || job.state === 'STOPPING';
 }
@@ -26,6 +32,15 @@ export function stepsToHealthy(
       return [{ do: 'VERIFY_JOB', jobId: job.id, until: healthyBy(job, healthySeconds) }];
     return [];
   });
+}
+
+/** Healthy ones that get no requests, because a stop that had begun to drain them was called off, or health came late. */
+export function stepsToPutIn(jobs: readonly JobView[]): { readonly do: 'PUT_IN'; readonly jobId: string }[] {
+  const healthy = jobs.filter(
+    (job) => job.state === 'RUNNING' && job.health === 'HEALTHY' && !isLeaving(job),
+  );
+  const without = healthy.filter(({ rotation }) => rotation !== null && rotation !== 'IN');
+  return without.map(({ id: jobId }) => ({ do: 'PUT_IN', jobId }));
 }
 
 export function failureAmong(

@@ -11,7 +11,9 @@ import {
   missingJobs,
   replacedByRedeploy,
   stepsToHealthy,
+  stepsToPutIn,
   stop,
+  waitForProxies,
   wantedJobs,
 } from './job-steps.ts';
 import { isAlive, type JobView } from './jobs.ts';
@@ -76,7 +78,7 @@ function stepsToMakeRoom(situation: RedeploySituation): RedeployStep[] {
   const steps = leftover
     .filter((job) => !needed.includes(job))
     .map((job) => stop(job, 'Its redeploy gave way to a newer one'));
-  if (needed.length > 0) return [...steps, { do: 'WAIT', until: switchBy(situation.redeploy) }];
+  if (needed.length > 0) return [...steps, waitForProxies(situation.now, switchBy(situation.redeploy))];
   if (steps.length > 0) return steps;
   return [{ do: 'ENTER_START_NEW', wanted: wantedJobs(situation.redeploy.spec, situation.workers) }];
 }
@@ -100,19 +102,21 @@ function stepsBeside(situation: RedeploySituation): RedeployStep[] {
 /** They serve until the switch: those that were just being started go on to health, and who is asked to stop stops. */
 function stepsForOld(situation: RedeploySituation): RedeployStep[] {
   const { now, healthySeconds } = situation;
-  const old = oldJobs(situation).filter(
+  const old = oldJobs(situation).filter((job) => isLeaving(job) || serves(job, situation));
+  const hopeful = old.filter(
     (job) =>
       isLeaving(job) ||
       job.health === null ||
       (job.health === 'STARTING' && now < healthyBy(job, healthySeconds)),
   );
-  return stepsToHealthy(old, situation);
+  const proven = old.filter((job) => job.redeployId === situation.redeploy.lastGood?.redeployId);
+  return [...stepsToHealthy(hopeful, situation), ...stepsToPutIn(proven)];
 }
 
 function stepsToSwitch(situation: RedeploySituation): RedeployStep[] {
-  const { redeploy, proxies } = situation;
+  const { redeploy, proxies, now } = situation;
   const next: RedeployStep =
-    proxies === 'BEHIND' ? { do: 'WAIT', until: switchBy(redeploy) } : { do: 'ENTER_OVERLAP' };
+    proxies === 'BEHIND' ? waitForProxies(now, switchBy(redeploy)) : { do: 'ENTER_OVERLAP' };
   return [...stepsForLeaving(situation), next];
 }
 
@@ -178,7 +182,7 @@ export function stepsToUndoOverlap(situation: RedeploySituation): RedeployStep[]
     );
     return [backing && redeploy.previousId !== null ? { do: 'SWITCH_BACK' } : { do: 'END', state: failed }];
   }
-  if (situation.proxies === 'BEHIND') return [{ do: 'WAIT', until: undoUntil(redeploy) }];
+  if (situation.proxies === 'BEHIND') return [waitForProxies(now, undoUntil(redeploy))];
   if (own.length > 0) return own.map(goes);
   // Old ones that ended meanwhile are replaced afterwards, and so are workers, who had been stopped at once.
   const { lastGood } = redeploy;

@@ -8,7 +8,9 @@ import {
   missingJobs,
   replacedByRedeploy,
   stepsToHealthy,
+  stepsToPutIn,
   stop,
+  waitForProxies,
   wantedJobs,
 } from './job-steps.ts';
 import { isAlive } from './jobs.ts';
@@ -51,10 +53,10 @@ function stepsToStartNew(situation: RedeploySituation): RedeployStep[] {
 }
 
 /** It has succeeded when requests reach the new jobs, not before. */
-function stepsToFinish({ redeploy, proxies }: RedeploySituation): RedeployStep[] {
+function stepsToFinish({ redeploy, proxies, now }: RedeploySituation): RedeployStep[] {
   if (proxies !== 'BEHIND') return [{ do: 'END', state: 'SUCCEEDED' }];
   const switching = phaseOf(redeploy) === 'SWITCH';
-  return [switching ? { do: 'WAIT', until: redeploy.deadlineAt } : { do: 'ENTER_SWITCH' }];
+  return [switching ? waitForProxies(now, redeploy.deadlineAt) : { do: 'ENTER_SWITCH' }];
 }
 
 /** The new jobs go; then, where the old ones had been stopped, the last good spec comes back. */
@@ -78,7 +80,7 @@ export function stepsToUndoRecreate(situation: RedeploySituation): RedeployStep[
     return [{ do: 'ENTER_RESTORE', wanted: missingJobs(lastGood, jobs, workers) }];
   const restored = jobs.filter((job) => job.restoredBy === redeploy.id || keptOld(job, lastGood.redeployId));
   if (failureAmong(restored, situation) !== undefined) return [{ do: 'END', state: 'FAILED' }];
-  const steps = stepsToHealthy(restored, situation);
+  const steps = [...stepsToHealthy(restored, situation), ...stepsToPutIn(restored)];
   if (steps.length > 0) return steps;
   // An old job that was kept may have been stopped on request since.
   const whole = !missingJobs(lastGood, jobs, workers).some(({ type }) => type === 'DEPLOY');

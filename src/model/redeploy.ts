@@ -93,6 +93,7 @@ export type RedeployStep =
   | { readonly do: 'SWITCH_BACK' }
   | { readonly do: 'WAIT'; readonly until: Date }
   | { readonly do: 'VERIFY_JOB'; readonly jobId: string; readonly until: Date }
+  | { readonly do: 'PUT_IN'; readonly jobId: string }
   | { readonly do: 'FAIL'; readonly because: FailReason }
   | { readonly do: 'ENTER_RESTORE'; readonly wanted: readonly WantedJobs[] }
   | { readonly do: 'END'; readonly state: EndState };

@@ -1,7 +1,7 @@
 // What a service needs while no redeploy is open: dead jobs replaced with back-off, workers as many as asked for, jobs
 // that don't belong stopped, one-off tasks started. Pure, like redeploy.ts, and by the same steps.
 
-import { countOf, healthyBy, wantedJobs } from './job-steps.ts';
+import { countOf, healthyBy, stepsToPutIn, waitForProxies, wantedJobs } from './job-steps.ts';
 import { hasEnded, isAlive, type JobView } from './jobs.ts';
 import type { WantedJobs } from './redeploy.ts';
 import type { Spec } from './spec.ts';
@@ -16,6 +16,7 @@ export type SteadyStep =
   | { readonly do: 'STOP_JOB'; readonly jobId: string; readonly reason: string }
   | { readonly do: 'START_JOB'; readonly jobId: string }
   | { readonly do: 'VERIFY_JOB'; readonly jobId: string; readonly until: Date }
+  | { readonly do: 'PUT_IN'; readonly jobId: string }
   | { readonly do: 'MARK_UNHEALTHY'; readonly jobId: string }
   | { readonly do: 'REPLACE'; readonly wanted: WantedJobs }
   | { readonly do: 'MARK_FAILING'; readonly deaths: number }
@@ -32,6 +33,8 @@ export interface SteadySituation {
   readonly running: { readonly redeployId: string; readonly spec: Spec } | null;
   readonly workers: Readonly<Record<string, number>>;
   readonly jobs: readonly JobView[];
+  /** How far the service proxies are; see redeploy.ts. */
+  readonly proxies: 'NONE' | 'BEHIND' | 'CURRENT';
   readonly healthySeconds: number;
   readonly now: Date;
 }
@@ -48,8 +51,12 @@ export function steadySteps(situation: SteadySituation): SteadyStep[] {
   const wanted = wantedJobs(running.spec, situation.workers);
   const slots = wanted.map((slot) => ({ slot, jobs: kept.filter((job) => fits(job, slot, running)) }));
   const placed = new Set(slots.flatMap((each) => each.jobs));
-  const strays = kept.filter((job) => !placed.has(job));
+  // A proxy that hasn't heard of the last switch may know no other jobs than these.
+  const all = kept.filter((job) => !placed.has(job));
+  const needed = all.filter((job) => situation.proxies === 'BEHIND' && job.rotation === 'DRAINING');
+  const strays = all.filter((job) => !needed.includes(job));
   const steps = [
+    ...(needed.length > 0 ? [waitForProxies(situation.now)] : []),
     ...strays.map((job) => stop(job, 'No longer wanted')),
     ...slots.flatMap((each) => stepsForSlot(each.slot, each.jobs, situation)),
   ];
@@ -92,7 +99,7 @@ function stepsForSlot(slot: WantedJobs, jobs: readonly JobView[], situation: Ste
 
 function stepsForJob(job: JobView, situation: SteadySituation): SteadyStep[] {
   if (job.state === 'SCHEDULED' || job.state === 'STARTING') return [{ do: 'START_JOB', jobId: job.id }];
-  if (job.state !== 'RUNNING' || job.health !== 'STARTING') return [];
+  if (job.state !== 'RUNNING' || job.health !== 'STARTING') return stepsToPutIn([job]);
   const until = healthyBy(job, situation.healthySeconds);
   if (situation.now >= until) return [{ do: 'MARK_UNHEALTHY', jobId: job.id }];
   return [{ do: 'VERIFY_JOB', jobId: job.id, until }];

@@ -17,7 +17,7 @@ export async function goOn(
   if (redeploy === undefined || service.deletionRequestedAt !== null) return written;
   for (const step of nextSteps(redeploySituation(after, redeploy, healthySeconds))) {
     const record = recordOf(step);
-    if (record === undefined || step.do === 'WAIT') continue;
+    if (record === undefined || step.do === 'WAIT' || step.do === 'PUT_IN') continue;
     change.along(step.do);
     const more = await record(change, after);
     return more && { redeploy, ...more, jobs: [...(written.jobs ?? []), ...(more.jobs ?? [])] };

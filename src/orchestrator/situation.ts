@@ -104,10 +104,8 @@ export function redeploySituation(
   return { redeploy: view, jobs: own, workers, proxies: standingOf(situation), healthySeconds, now };
 }
 
-export function steadySituation(
-  { service, jobs, workers, now }: Situation,
-  healthySeconds: number,
-): SteadySituation {
+export function steadySituation(situation: Situation, healthySeconds: number): SteadySituation {
+  const { service, jobs, workers, now } = situation;
   const { runningRedeployId, runningSpec } = service;
   return {
     deleting: service.deletionRequestedAt !== null,
@@ -120,6 +118,7 @@ export function steadySituation(
         : { redeployId: runningRedeployId, spec: runningSpec },
     workers,
     jobs,
+    proxies: standingOf(situation),
     healthySeconds,
     now,
   };

@@ -15,7 +15,7 @@ import { markFailing, markUnhealthy, replaceJobs } from './replace.ts';
 import type { Situation } from './situation.ts';
 import { startJob } from './start-job.ts';
 import { stopJob } from './stop-job.ts';
-import { enterDrain, enterOverlap, enterSwitch, switchBack, switchToNew } from './switch.ts';
+import { enterDrain, enterOverlap, enterSwitch, putIn, switchBack, switchToNew } from './switch.ts';
 import { syncProxy } from './sync-proxy.ts';
 import { verifyJob } from './verify-job.ts';
 import { watchDrain } from './watch-drain.ts';
@@ -65,6 +65,8 @@ export function performStep(hold: Hold, situation: Situation, step: Step): Promi
       return stopJob(hold, situation, jobOf(situation, step.jobId), step.reason);
     case 'VERIFY_JOB':
       return verifyJob(hold, situation, jobOf(situation, step.jobId), step.until);
+    case 'PUT_IN':
+      return putIn(hold, situation, jobOf(situation, step.jobId));
     case 'CLEAN_JOB':
       return cleanJob(hold, jobOf(situation, step.jobId));
     case 'REPLACE':

@@ -6,10 +6,10 @@ import { drainSeconds } from '../model/overlap.ts';
 import type { Change } from '../postgres/change.ts';
 import type { JobRow } from '../postgres/jobs.ts';
 import { listRedeploysById, type RedeployRow } from '../postgres/redeploys.ts';
-import { setRotation } from '../postgres/rotation.ts';
+import { putBack, setRotation } from '../postgres/rotation.ts';
 import { updateService } from '../postgres/services.ts';
-import { type Hold, nothing, type Outcome, perform } from './deps.ts';
-import { askProxies } from './record-job.ts';
+import { type Hold, nothing, type Outcome, perform, write } from './deps.ts';
+import { askProxies, movedOnly } from './record-job.ts';
 import { enteredOnly, enterPhase } from './redeploy.ts';
 import type { Situation } from './situation.ts';
 
@@ -79,6 +79,16 @@ export function switchBack(hold: Hold, situation: Situation, redeploy: RedeployR
     await askProxies(change, service.environmentId);
     return undefined;
   });
+}
+
+/** Not while somebody else's jobs are what the service runs: a switch may have come between. */
+export async function putIn(hold: Hold, { service }: Situation, job: JobRow): Promise<Outcome> {
+  const moved = await write(hold, async (change) => {
+    const row = await putBack(change.tx, job.id);
+    if (row !== undefined) await askProxies(change, service.environmentId);
+    return row;
+  });
+  return movedOnly(moved);
 }
 
 /** The deploy jobs that live: those of the redeploy, and those before it. */

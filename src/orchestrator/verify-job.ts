@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { probeHealth } from '../checks/health.ts';
 import { type JobRow, listJobsById, markHealth, noteCheck } from '../postgres/jobs.ts';
-import { setRotation } from '../postgres/rotation.ts';
+import { join } from '../postgres/rotation.ts';
 import { type Hold, type Outcome, perform } from './deps.ts';
 import { lookAt, observeJob } from './observe.ts';
 import { askProxies, movedOnly, tellJob } from './record-job.ts';
@@ -43,9 +43,9 @@ export async function verifyJob(
     if (marked === undefined) return undefined;
     tellJob(change, service.label, marked);
     if (!joinsAtOnce(situation, job)) return movedOnly(marked);
-    await setRotation(change.tx, [job.id], 'IN');
+    const joined = await join(change.tx, job.id);
     await askProxies(change, job.environmentId);
-    return movedOnly({ ...marked, rotation: 'IN' });
+    return movedOnly(joined);
   });
   // What answers runs; else its container may have ended meanwhile.
   if (!seenHealthy) await observeJob(hold, service.label, job);

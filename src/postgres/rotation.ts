@@ -10,6 +10,7 @@ import {
 import { webPort } from '../model/service-types/code.ts';
 import type { ProxySpec } from '../model/sites.ts';
 import { listFingerprints } from './certificates.ts';
+import type { JobRow } from './jobs.ts';
 import type { Reader, Transaction } from './open.ts';
 import { dueNow } from './replicas.ts';
 import { listChallenges } from './sites.ts';
@@ -116,6 +117,31 @@ export async function isDraining(reader: Reader, jobId: string): Promise<boolean
     .from(jobs)
     .where(and(eq(jobs.id, jobId), waiting));
   return rows.length > 0;
+}
+
+/** A healthy job of what the service runs gets requests, wherever it was before. */
+export async function putBack(tx: Transaction, jobId: string): Promise<JobRow | undefined> {
+  const running = sql`(select ${services.runningRedeployId} from ${services} where ${services.id} = ${jobs.serviceId})`;
+  const [row] = await tx
+    .update(jobs)
+    .set({ rotation: 'IN', drainUntil: null })
+    .where(
+      and(
+        eq(jobs.id, jobId),
+        sql`${jobs.state} = 'RUNNING' and ${jobs.health} = 'HEALTHY' and not ${jobs.stopRequested}`,
+        inArray(jobs.rotation, ['OUT', 'DRAINING']),
+        sql`${jobs.redeployId} = ${running}`,
+      ),
+    )
+    .returning();
+  return row;
+}
+
+/** A job that has become healthy gets requests; not one that a switch has sent to drain meanwhile. */
+export async function join(tx: Transaction, jobId: string): Promise<JobRow | undefined> {
+  const waiting = and(eq(jobs.id, jobId), eq(jobs.rotation, 'OUT'));
+  const [row] = await tx.update(jobs).set({ rotation: 'IN' }).where(waiting).returning();
+  return row;
 }
 
 /** Puts jobs into rotation or takes them out; answers with those that were elsewhere before. */

@@ -1,7 +1,6 @@
 // Situations of a redeploy by OVERLAP, and the steps that are expected of them, in few words.
 import type { FailureCause } from '../../src/model/failures.ts';
 import type { JobView } from '../../src/model/jobs.ts';
-import { drainSeconds } from '../../src/model/overlap.ts';
 import type {
   FailReason,
   PhaseName,
@@ -48,7 +47,6 @@ export const replaced = 'Replaced by a redeploy';
 export const gaveWay = 'Its redeploy gave way to a newer one';
 export const onRequest = 'Stopped on request';
 export const undone = 'Its redeploy failed';
-export const switchedBy = ago(-300 + overlapSeconds + drainSeconds);
 
 export const serving = (id: string, more: Partial<JobView> = {}) =>
   job(id, 'old', { rotation: 'IN', ...more });

@@ -5,6 +5,7 @@ import {
   byOther,
   type Case,
   drained,
+  draining,
   during,
   fail,
   fresh,
@@ -18,7 +19,6 @@ import {
   serving,
   starting,
   stop,
-  switchedBy,
   wait,
   waiting,
   wanted,
@@ -47,6 +47,27 @@ test.each<Case>([
       { do: 'START_JOB', jobId: 'b' },
       { do: 'VERIFY_JOB', jobId: 'c', until: ago(-110) },
     ],
+  ],
+  [
+    'those that a called-off drain left without requests get them again; an unhealthy one does not',
+    during('PULL_IMAGE', [draining('a'), draining('b', { health: 'UNHEALTHY' }), serving('c')], {
+      view: { imageFound: false },
+    }),
+    [{ do: 'OBTAIN_IMAGE' }, { do: 'PUT_IN', jobId: 'a' }],
+  ],
+  [
+    'what a superseded redeploy had begun is left as it is until there is the image',
+    during(
+      'PULL_IMAGE',
+      [
+        serving('a'),
+        fresh('c', { ...byOther, ...starting }),
+        fresh('d', { ...byOther, ...waiting }),
+        fresh('e', byOther),
+      ],
+      { view: { imageFound: false } },
+    ),
+    [{ do: 'OBTAIN_IMAGE' }],
   ],
   [
     'the image is there: the new ones start beside the old',
@@ -86,7 +107,7 @@ test.each<Case>([
       view: { lastGood: { redeployId: 'superseded', spec: overlapping } },
       proxies: 'BEHIND',
     }),
-    [wait(switchedBy)],
+    [wait(ago(-1))],
   ],
   [
     'what serves of a redeploy that never succeeded stays',

@@ -153,6 +153,14 @@ test.each<[string, RedeploySituation, RedeployStep[]]>([
     [start('a')],
   ],
   [
+    'those that were being drained get requests again first',
+    redeploying({ phases: until.restore, cause: failed }, [
+      restored('a', { rotation: 'IN' }),
+      restored('b', { rotation: 'DRAINING' }),
+    ]),
+    [{ do: 'PUT_IN', jobId: 'b' }],
+  ],
+  [
     'restored and healthy: rolled back',
     redeploying({ phases: until.restore, cause: failed }, [restored('a'), restored('b')]),
     [end('ROLLED_BACK')],

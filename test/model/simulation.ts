@@ -133,7 +133,7 @@ export function decide(world: World): (RedeployStep | SteadyStep)[] {
   }
   const { stopped, failing, budgetFrom } = world;
   const situation = { stopped, failing: failing > 0, budgetFrom, running: lastGood, workers };
-  return steadySteps({ ...situation, deleting: false, jobs, healthySeconds, now });
+  return steadySteps({ ...situation, deleting: false, jobs, proxies: 'NONE', healthySeconds, now });
 }
 
 function perform(world: World, step: RedeployStep | SteadyStep): void {

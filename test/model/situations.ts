@@ -69,7 +69,7 @@ export function steady(jobs: readonly JobView[], more: Partial<SteadySituation> 
       workers: {},
       healthySeconds: 120,
     },
-    ...{ running: { redeployId: 'old', spec }, now },
+    ...{ running: { redeployId: 'old', spec }, proxies: 'NONE', now },
     jobs,
     ...more,
   };

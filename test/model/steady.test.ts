@@ -22,6 +22,35 @@ const task = (more = {}) => job('t', 'old', { type: 'TASK', health: null, ...mor
 test.each<[string, SteadySituation, SteadyStep[]]>([
   ['as many as wanted: nothing', steady(both), []],
   ['never deployed: nothing', steady([], { running: null }), []],
+  [
+    'healthy and out of rotation: put in, wherever it was',
+    steady([job('a', 'old', { rotation: 'DRAINING' }), job('b', 'old', { rotation: 'OUT' })]),
+    [
+      { do: 'PUT_IN', jobId: 'a' },
+      { do: 'PUT_IN', jobId: 'b' },
+    ],
+  ],
+  [
+    'not healthy, or leaving: not put in',
+    steady([
+      job('a', 'old', { rotation: 'OUT', health: 'UNHEALTHY' }),
+      job('b', 'old', { rotation: 'DRAINING', stopRequested: true }),
+      job('c', 'old', { rotation: 'IN' }),
+    ]),
+    [stop('b', 'Stopped on request')],
+  ],
+  [
+    'of another spec and still what a proxy knows: not yet stopped',
+    steady([...both, job('c', 'new', { rotation: 'DRAINING' }), job('d', 'new', { rotation: 'OUT' })], {
+      proxies: 'BEHIND',
+    }),
+    [{ do: 'WAIT', until: ago(-1) }, stop('d', 'No longer wanted')],
+  ],
+  [
+    'the proxies have what is wanted: stopped',
+    steady([...both, job('c', 'new', { rotation: 'DRAINING' })], { proxies: 'CURRENT' }),
+    [stop('c', 'No longer wanted')],
+  ],
   ['one died: replaced at once', steady([job('a', 'old'), ended('b', 'old', 0)]), [replace(1)]],
   [
     'one is lost: replaced at once',

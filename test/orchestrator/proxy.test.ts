@@ -7,10 +7,12 @@ import { disableMaintenance, enableMaintenance } from '../../src/control/mainten
 import { updateService } from '../../src/control/update-service.ts';
 import { newId } from '../../src/ids.ts';
 import { insertCertificate } from '../../src/postgres/certificates.ts';
+import { change } from '../../src/postgres/change.ts';
 import { listEnvironmentsById } from '../../src/postgres/environments.ts';
 import { listJobsById, listJobsToCompare } from '../../src/postgres/jobs.ts';
 import { findOpenRedeploys } from '../../src/postgres/redeploys.ts';
-import { listServicesOf } from '../../src/postgres/services.ts';
+import { setRotation } from '../../src/postgres/rotation.ts';
+import { listServicesOf, markDue } from '../../src/postgres/services.ts';
 import { listSitesOf, updateSite } from '../../src/postgres/sites.ts';
 import { insertSecret } from '../../src/postgres/variables.ts';
 import { freshDatabase } from '../support/postgres.ts';
@@ -79,6 +81,28 @@ test('OVERLAP under load loses no request', async () => {
   expect(Object.keys(seen)).toEqual(['200']);
   expect(seen['200']).toBeGreaterThan(100);
 }, 60_000);
+
+test('healthy jobs that a called-off drain left without requests get them again', async () => {
+  const { store } = world.control;
+  const alive = (await listJobsToCompare(store.db)).filter((job) => job.serviceId === serviceId);
+  const ids = alive.map(({ id }) => id);
+  await change(world.control, async (current) => {
+    await setRotation(current.tx, ids.slice(0, 1), 'OUT');
+    await setRotation(current.tx, ids.slice(1), 'DRAINING');
+    await markDue(current.tx, [serviceId]);
+    current.nudge('due');
+  });
+  await until(
+    'they are in rotation',
+    () => listJobsById(store.db, ids),
+    (jobs) => jobs.length === 2 && jobs.every(({ rotation }) => rotation === 'IN'),
+  );
+  await until(
+    'requests are answered',
+    () => ask(host),
+    (status) => status === '200',
+  );
+});
 
 test('maintenance acts at once, both ways', async () => {
   const answers = (status: string) =>
