@@ -50,8 +50,9 @@ interface Progress {
 
 interface Known {
   situation: Situation;
-  /** By the clock of `performance`. */
+  /** By the clock of `performance`: when its reading began, and when it had ended. */
   readonly readAt: number;
+  readonly hadAt: number;
   /** Answers when something was asked for since. */
   readonly asked: Promise<void>;
   stale: boolean;
@@ -103,7 +104,7 @@ async function readKnown(hold: Hold, asked: () => Promise<void>): Promise<Known 
   let known: Known | undefined;
   const readAt = performance.now();
   const situation = await readSituation(hold);
-  known = situation && { situation, readAt, asked: heard, stale, written: false };
+  known = situation && { situation, readAt, hadAt: performance.now(), asked: heard, stale, written: false };
   return known;
 }
 
@@ -112,8 +113,9 @@ function isStale({ stale, readAt }: Known): boolean {
   return stale || performance.now() - readAt > longestWaitMs;
 }
 
-function asOfNow({ situation, readAt }: Known): Situation {
-  return { ...situation, now: new Date(situation.now.getTime() + performance.now() - readAt) };
+/** The database's clock was read at some moment before `hadAt`: so it is never thought to be later than it is. */
+function asOfNow({ situation, hadAt }: Known): Situation {
+  return { ...situation, now: new Date(situation.now.getTime() + performance.now() - hadAt) };
 }
 
 function decide(

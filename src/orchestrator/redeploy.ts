@@ -209,7 +209,7 @@ export async function enterPhase(
   if (redeploy.phases.at(-1)?.phase === phase) return undefined;
   const startedAt = now.toISOString();
   const next: Phase = { phase, state: 'RUNNING', startedAt, endedAt: null, message };
-  const phases = [...closePhase(undefined, redeploy, redeploy.phases, redeploy.cause === null), next];
+  const phases = [...closePhase(undefined, redeploy, redeploy.phases, redeploy.cause === null, now), next];
   const updated = await updateRedeploy(change.tx, redeploy.id, { ...set, phases }, redeploy);
   if (updated === undefined) return undefined;
   closePhase(change, redeploy, redeploy.phases, redeploy.cause === null);
@@ -228,6 +228,7 @@ export function closePhase(
   redeploy: RedeployRow,
   phases: readonly Phase[],
   succeeded: boolean,
+  now = new Date(),
 ): Phase[] {
   const last = phases.at(-1);
   if (last === undefined || last.state !== 'RUNNING') return [...phases];
@@ -236,7 +237,9 @@ export function closePhase(
   const message = `${last.phase} has ${succeeded ? 'ended' : 'failed'}.`;
   change?.emit({ environmentId, serviceId, redeployId, type: 'PHASE_ENDED', data, message });
   const state = succeeded ? 'SUCCEEDED' : 'FAILED';
-  return [...phases.slice(0, -1), { ...last, state, endedAt: new Date().toISOString() }];
+  // Two clocks may differ a little, and no phase ends before it began.
+  const endedAt = new Date(Math.max(now.getTime(), Date.parse(last.startedAt)));
+  return [...phases.slice(0, -1), { ...last, state, endedAt: endedAt.toISOString() }];
 }
 
 export function expand(wanted: readonly WantedJobs[]): NewJob[] {

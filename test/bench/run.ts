@@ -1,5 +1,6 @@
 // `npm run bench`: every benchmark, each a ratio against a named peer measured in the same run. Asserts nothing.
 import { benchNestedRead } from './nested-read.ts';
+import { benchOverlap } from './overlap.ts';
 import { benchRedeploy } from './redeploy.ts';
 import { openBench } from './support.ts';
 
@@ -15,4 +16,5 @@ if (only === undefined || only === 'redeploy') {
     await world.close();
   }
 }
+if (only === undefined || only === 'overlap') await benchOverlap(say, Number(process.argv[3] ?? 10));
 process.exit(0);

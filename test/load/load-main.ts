@@ -59,10 +59,12 @@ async function sendAll(): Promise<void> {
 }
 
 function send(number: number): Promise<void> {
-  const slow = number % Math.round(1_000 / options.everyMs) === 0;
+  const second = Math.floor((number * options.everyMs) / 1_000);
+  const slow = second > Math.floor(((number - 1) * options.everyMs) / 1_000);
   const kept = number % 4 < 2;
-  const method = number % 2 === 0 ? 'GET' : 'POST';
-  const record = tally.begin(slow ? 'slow' : `${method} on a ${kept ? 'kept' : 'new'} connection`, slow);
+  const method = (slow ? second : number) % 2 === 0 ? 'GET' : 'POST';
+  const connection = `${method} on a ${kept ? 'kept' : 'new'} connection`;
+  const record = tally.begin(slow ? `slow ${method}` : connection, slow);
   return new Promise((resolve) => {
     const end = (failure?: string): void => {
       clearTimeout(timer);

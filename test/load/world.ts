@@ -4,7 +4,7 @@ import { request } from 'node:http';
 import { createEnvironment } from '../../src/control/environments.ts';
 import { updateService } from '../../src/control/update-service.ts';
 import { listJobsById, listJobsToCompare } from '../../src/postgres/jobs.ts';
-import { findOpenRedeploys } from '../../src/postgres/redeploys.ts';
+import { findOpenRedeploys, type RedeployRow } from '../../src/postgres/redeploys.ts';
 import { listServicesOf } from '../../src/postgres/services.ts';
 import { freePorts } from '../support/free-ports.ts';
 import { newRelease, openWorld, redeployed, until, type World } from '../support/world.ts';
@@ -46,7 +46,7 @@ async function furnish(world: World, edgePort: number): Promise<LoadWorld> {
     name: 'Shop',
     namespace,
     kind: 'SANDBOX',
-    services: [{ type: 'CODE', label: 'web', scale, size: { memoryMiB: 128 } }],
+    services: [{ type: 'CODE', label: 'web', scale, size: { memoryMiB: 128, cpuMillis: 1_000 } }],
   });
   const { environmentId } = ids;
   const services = await listServicesOf(world.control.store.db, environmentId);
@@ -96,15 +96,15 @@ async function proxyAddress({ control }: World, proxyId: string): Promise<string
   return job.address;
 }
 
-/** One redeploy by OVERLAP, whose old jobs overlap for so long; throws unless it succeeds. Answers with its seconds. */
+/** One redeploy by OVERLAP, whose old jobs overlap for so long; throws unless it succeeds. */
 export async function redeployByOverlap(
   { world, serviceId }: LoadWorld,
   overlapSeconds: number,
-): Promise<number> {
+): Promise<RedeployRow> {
   await updateService(world.control, world.caller, { serviceId, overlapSeconds });
-  const begun = performance.now();
-  const { state, strategy, cause } = await redeployed(world, serviceId);
+  const redeploy = await redeployed(world, serviceId);
+  const { state, strategy, cause } = redeploy;
   if (state !== 'SUCCEEDED' || strategy !== 'OVERLAP')
     throw new Error(`the redeploy by ${strategy}: ${state} ${JSON.stringify(cause)}`);
-  return (performance.now() - begun) / 1_000;
+  return redeploy;
 }

@@ -44,11 +44,17 @@ export async function findObstacle(): Promise<string | undefined> {
   return undefined;
 }
 
-/** `parent`: a folder on a real disk, in which it makes its own; its path must leave room for a socket's. */
-export async function openPrivateEngine(parent: string): Promise<PrivateEngine> {
+/**
+ * `parent`: a folder on a real disk, in which it makes its own; its path must leave room for a socket's. Without
+ * `liveRestore` containers end with the engine, and it can be a Swarm.
+ */
+export async function openPrivateEngine(
+  parent: string,
+  { liveRestore = true }: { readonly liveRestore?: boolean } = {},
+): Promise<PrivateEngine> {
   const directory = await mkdtemp(join(parent, 'engine-'));
-  const namespace = await openNamespace();
-  const place: Place = { directory, within: namespace.within, socket: join(directory, 'docker.sock') };
+  const { within, close: closeNamespace } = await openNamespace();
+  const place: Place = { directory, within, socket: join(directory, 'docker.sock'), liveRestore };
   let engine: ChildProcess | undefined;
   async function end(signal: NodeJS.Signals): Promise<void> {
     if (engine !== undefined) await endEngine(place, engine, signal);
@@ -63,7 +69,7 @@ export async function openPrivateEngine(parent: string): Promise<PrivateEngine> 
       await end('SIGTERM');
     } finally {
       await clearPrivateEngine(directory);
-      await namespace.close();
+      await closeNamespace();
     }
   }
   try {
@@ -86,6 +92,7 @@ interface Place {
   readonly directory: string;
   readonly within: readonly string[];
   readonly socket: string;
+  readonly liveRestore: boolean;
 }
 
 /** Kept by a process that ends with this one, whatever becomes of it. */
@@ -121,14 +128,14 @@ async function startEngine(place: Place): Promise<ChildProcess> {
   }
 }
 
-function launch({ directory, within, socket }: Place): ChildProcess {
+function launch({ directory, within, socket, liveRestore }: Place): ChildProcess {
   for (const stale of [join(directory, 'docker.pid'), containerdPidFile(directory)])
     rmSync(stale, { force: true });
   // Where the system has a containerd already the engine uses that one; its own names keep it apart there.
   const own = `berth-${directory.slice(-6)}`;
   const [program = '', ...args] = [
     ...within,
-    ...['dockerd', '--live-restore', '--bridge=none', `--host=unix://${socket}`],
+    ...['dockerd', `--live-restore=${liveRestore}`, '--bridge=none', `--host=unix://${socket}`],
     ...[`--data-root=${directory}/data`, `--exec-root=${directory}/run`, `--pidfile=${directory}/docker.pid`],
     ...[`--containerd-namespace=${own}`, `--containerd-plugins-namespace=${own}-plugins`],
   ];
