@@ -14,6 +14,12 @@ import { type RotationSamples, sampleRotation } from './rotation-samples.ts';
 import { type LoadWorld, openLoadWorld, redeployByOverlap } from './world.ts';
 
 const withHeldStreams = 4;
+/** Interrupted, it ends after the redeploy that is under way, so that nothing is left behind. */
+let interrupted = false;
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.on(signal, () => {
+    interrupted = true;
+  });
 
 async function main(redeploys: number): Promise<number> {
   process.env.BERTH_LOG_LEVEL ??= 'fatal';
@@ -52,7 +58,7 @@ async function measure(
   };
   const seconds: number[] = [];
   let failed = 0;
-  for (let round = 0; round < redeploys; round++) {
+  for (let round = 0; round < redeploys && !interrupted; round++) {
     const begun = performance.now();
     await redeployByOverlap(load, round % 2).catch((error: Error) => {
       failed += 1;
