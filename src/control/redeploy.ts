@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { Conflict, NotFound, Stale } from '../errors.ts';
 import { authorise, type Caller } from '../model/callers.ts';
+import { isBeyondReturn } from '../model/overlap.ts';
 import { redeployLimits } from '../model/redeploy.ts';
 import { checkNote, checkRange } from '../model/rules.ts';
 import { compareSpecs, planText, type Spec, type SpecChange } from '../model/spec.ts';
@@ -77,6 +78,11 @@ export function cancelRedeploy(
       throw new Conflict(`The redeploy has ended already: ${found.state}.`, path, {
         type: 'Redeploy',
         id: found.id,
+      });
+    if (isBeyondReturn(redeploy))
+      throw new Conflict('The redeploy is beyond return: its old jobs are being stopped.', path, {
+        type: 'Redeploy',
+        id: redeploy.id,
       });
     await markDue(change.tx, [service.id]);
     const { environmentId } = service;

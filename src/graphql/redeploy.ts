@@ -230,7 +230,7 @@ mutation({
 mutation({
   name: 'cancelRedeploy',
   description:
-    'Asks to cancel an open redeploy: its new jobs are stopped and, where the old ones had been stopped, the last good spec is started again. CONFLICT when it has ended. Needs the scope `deploy`.',
+    'Asks to cancel an open redeploy: its new jobs are stopped and, where the old ones had been stopped, the last good spec is started again. CONFLICT when it has ended, or its old jobs are being stopped already (DRAIN). Needs the scope `deploy`.',
   input: builder.inputType('CancelRedeployInput', {
     description: 'A redeploy to be canceled.',
     fields: (t) => ({ redeployId: t.id({ description: 'Which redeploy.' }) }),

@@ -1,10 +1,15 @@
-// The deadline that a redeploy is given: what was asked for is the time until its new jobs serve.
+// The times of a redeploy: what it is given to make its new jobs serve, and until when it may be canceled.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createService } from '../../src/control/create-service.ts';
-import { redeployService } from '../../src/control/redeploy.ts';
+import { cancelRedeploy, redeployService } from '../../src/control/redeploy.ts';
 import { updateService } from '../../src/control/update-service.ts';
 import { newId } from '../../src/ids.ts';
-import { insertRelease, listRedeploysById } from '../../src/postgres/redeploys.ts';
+import {
+  insertRelease,
+  listRedeploysById,
+  type RedeployRow,
+  updateRedeploy,
+} from '../../src/postgres/redeploys.ts';
 import { updateService as updateRow } from '../../src/postgres/services.ts';
 import { type ControlWorld, openControl } from '../support/control.ts';
 
@@ -23,6 +28,20 @@ test('overlap period and drain come on top of it, and nothing where neither is',
   }
 });
 
+test('from DRAIN on a cancel is refused and leaves nothing, until then it is heard', async () => {
+  const { control, token } = world;
+  const { id: redeployId } = await redeploy(await addReleased());
+  const phases = (['OVERLAP', 'DRAIN'] as const).map((phase) => {
+    return { phase, state: 'RUNNING' as const, startedAt: '', endedAt: null, message: '' };
+  });
+  await control.store.db.transaction((tx) => updateRedeploy(tx, redeployId, { phases }));
+  await expect(cancelRedeploy(control, token.caller, { redeployId })).rejects.toThrow(/beyond return/);
+  expect((await getRedeploy(redeployId)).cancelRequested).toBe(false);
+  await control.store.db.transaction((tx) => updateRedeploy(tx, redeployId, { phases: phases.slice(0, 1) }));
+  await cancelRedeploy(control, token.caller, { redeployId });
+  expect((await getRedeploy(redeployId)).cancelRequested).toBe(true);
+});
+
 async function addReleased(): Promise<string> {
   const { control, token } = world;
   const environmentId = await world.addEnvironment();
@@ -38,9 +57,18 @@ async function addReleased(): Promise<string> {
 }
 
 async function secondsGiven(serviceId: string): Promise<number> {
+  const { deadlineAt, requestedAt } = await redeploy(serviceId);
+  return (deadlineAt.getTime() - requestedAt.getTime()) / 1000;
+}
+
+async function redeploy(serviceId: string): Promise<RedeployRow> {
   const { control, token } = world;
   const { ids } = await redeployService(control, token.caller, { serviceId, deadlineSeconds: 20 });
-  const [row] = await listRedeploysById(control.store.db, [ids.redeployId]);
+  return getRedeploy(ids.redeployId);
+}
+
+async function getRedeploy(id: string): Promise<RedeployRow> {
+  const [row] = await listRedeploysById(world.control.store.db, [id]);
   if (row === undefined) throw new Error('the redeploy is not there');
-  return (row.deadlineAt.getTime() - row.requestedAt.getTime()) / 1000;
+  return row;
 }
