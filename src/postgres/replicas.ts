@@ -3,7 +3,7 @@
 import { hostname } from 'node:os';
 import { and, eq, inArray, isNotNull, not, notExists, notInArray, or, type SQL, sql } from 'drizzle-orm';
 import type { Sql } from 'postgres';
-import { connect, type Store, type Transaction, withDeadline } from './open.ts';
+import { connect, isDeadlock, type Store, type Transaction, withDeadline } from './open.ts';
 import { replicas } from './tables/replicas.ts';
 import { services } from './tables/services.ts';
 
@@ -160,7 +160,24 @@ export async function renewLeases(
   claims: readonly Claim[],
 ): Promise<Set<string>> {
   if (claims.length === 0) return new Set();
-  const rows = await withDeadline(
+  // Steps at work hold their own service's row and ask for others'; whoever meets one crosswise is ended by Postgres.
+  const rows = await afterDeadlocks(() => renewOnce(store, replica, claims));
+  const epochs = new Map(claims.map((claim) => [claim.serviceId, claim.epoch]));
+  return new Set(rows.filter((row) => epochs.get(row.id) === row.epoch).map((row) => row.id));
+}
+
+async function afterDeadlocks<T>(work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (attempt === 3 || !isDeadlock(error)) throw error;
+    }
+  }
+}
+
+function renewOnce(store: Store, replica: Replica, claims: readonly Claim[]) {
+  return withDeadline(
     store,
     store.db
       .update(services)
@@ -177,8 +194,6 @@ export async function renewLeases(
       .returning({ id: services.id, epoch: services.leaseEpoch })
       .execute(),
   );
-  const epochs = new Map(claims.map((claim) => [claim.serviceId, claim.epoch]));
-  return new Set(rows.filter((row) => epochs.get(row.id) === row.epoch).map((row) => row.id));
 }
 
 /** Thrown when somebody else has taken the service over: nothing may be written or destroyed any more. */
