@@ -1,5 +1,5 @@
 // One crash after the other in a world of its own: the control plane dies at a named point, another goes on, the oracle
-// looks, and the one that went on is the next to die. A client follows the events through all of it.
+// looks, and the one that went on is the next to die. A client follows the events through all of it; a site is visited.
 import { desc, gt } from 'drizzle-orm';
 import { openStates } from '../../src/model/redeploy.ts';
 import type { Point } from '../../src/orchestrator/deps.ts';
@@ -23,73 +23,86 @@ export interface Crash {
 const settings: Partial<PlaneSettings> = { healthySeconds: 4, settleSeconds: 0.3 };
 const resumeBoundMs = 10_000;
 
+interface Lane {
+  readonly world: World;
+  readonly followers: Map<string, Follower>;
+  readonly kept: Map<string, Service>;
+  readonly start: () => Promise<CrashChild>;
+  /** The control plane that lives. */
+  child: CrashChild;
+}
+
 export async function runLane(
   url: string,
   crashes: readonly Crash[],
   say: (line: string) => void = () => {},
 ): Promise<void> {
   const world = await openWorld(url, { orchestrate: false, settings });
-  const options = { url, dataDirectory: world.dataDirectory, settings };
-  const followers = new Map<string, Follower>();
-  const kept = new Map<string, Service>();
-  let child = await startChild(options);
+  const start = () => startChild({ url, dataDirectory: world.dataDirectory, settings });
+  const lane: Lane = { world, followers: new Map(), kept: new Map(), start, child: await start() };
   try {
     for (const crash of crashes) {
       const began = performance.now();
-      child = await survive(world, child, crash, { followers, kept, restart: () => startChild(options) });
+      await survive(lane, crash);
       say(`${nameOf(crash)}: ${Math.round(performance.now() - began)} ms`);
     }
-    for (const follower of followers.values()) {
+    for (const follower of lane.followers.values()) {
       const oddities = await follower.end();
       if (oddities.length > 0) throw new Error(`The follower: ${oddities.join('; ')}`);
     }
   } finally {
-    for (const follower of followers.values()) await follower.end().catch(() => {});
-    await child.end();
+    for (const follower of lane.followers.values()) await follower.end().catch(() => {});
+    await lane.child.end();
     await world.close();
   }
 }
 
-interface Lane {
-  readonly followers: Map<string, Follower>;
-  readonly kept: Map<string, Service>;
-  readonly restart: () => Promise<CrashChild>;
-}
-
-async function survive(world: World, child: CrashChild, crash: Crash, lane: Lane): Promise<CrashChild> {
-  const { way, point, scale, occurrence = 1 } = crash;
+async function survive(lane: Lane, crash: Crash): Promise<void> {
   try {
-    const key = `${way.name} ${scale}`;
-    const service = lane.kept.get(key) ?? (await way.prepare(world, scale));
-    if (way.lasting) lane.kept.set(key, service);
-    const { environmentId } = service;
-    if (!lane.followers.has(environmentId))
-      lane.followers.set(environmentId, follow(world.control, environmentId));
-    await expectPeace(world);
-    await child.arm(point, occurrence);
-    const redeployId = await way.begin(world, service);
-    await child.waitFor(`hit ${point}`);
-    await child.dead;
-    const unfinished = await isOpen(world, redeployId);
-    const before = await newestEvent(world);
-    const diedAt = performance.now();
-    const next = await lane.restart();
-    try {
-      await lane.followers.get(environmentId)?.cut();
-      if (unfinished) await expectProgress(world, before, diedAt);
-      await way.end(world, service, redeployId);
-      await expectPeace(world);
-      return next;
-    } catch (error) {
-      await next.end();
-      throw error;
-    }
+    const service = await serviceFor(lane, crash);
+    await expectPeace(lane.world);
+    const seeing = await crash.way.watch?.(lane.world, service, crash.scale);
+    const failures: string[] = [];
+    await dieAndGoOn(lane, crash, service).catch((error: Error) => failures.push(error.message));
+    failures.push(...((await seeing?.end()) ?? []));
+    if (failures.length > 0) throw new Error(failures.join('\n'));
   } catch (error) {
     throw new Error(`${nameOf(crash)}: ${error instanceof Error ? error.message : error}`, { cause: error });
   }
 }
 
-function nameOf({ way, point, scale, occurrence = 1 }: Crash): string {
+async function serviceFor({ world, kept, followers }: Lane, { way, scale }: Crash): Promise<Service> {
+  const key = `${way.name} ${scale}`;
+  const service = kept.get(key) ?? (await way.prepare(world, scale));
+  if (way.lasting) kept.set(key, service);
+  const { environmentId } = service;
+  if (!followers.has(environmentId)) followers.set(environmentId, follow(world.control, environmentId));
+  return service;
+}
+
+async function dieAndGoOn(
+  lane: Lane,
+  { way, point, occurrence = 1 }: Crash,
+  service: Service,
+): Promise<void> {
+  const { world, child } = lane;
+  const approached = await way.approach?.(world, service);
+  await child.arm(point, occurrence);
+  const redeployId = await way.begin(world, service, approached);
+  await child.waitFor(`hit ${point}`);
+  await child.dead;
+  await way.meanwhile?.(world, redeployId);
+  const unfinished = await isOpen(world, redeployId);
+  const before = await newestEvent(world);
+  const diedAt = performance.now();
+  lane.child = await lane.start();
+  await lane.followers.get(service.environmentId)?.cut();
+  if (unfinished) await expectProgress(world, before, diedAt);
+  await way.end(world, service, redeployId);
+  await expectPeace(world);
+}
+
+export function nameOf({ way, point, scale, occurrence = 1 }: Crash): string {
   return `${point}${occurrence > 1 ? ` (${occurrence}.)` : ''}, ${way.name}, scale ${scale}`;
 }
 

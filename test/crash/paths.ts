@@ -23,17 +23,39 @@ import {
   type World,
 } from '../support/world.ts';
 
+export interface Witness {
+  /** Answers with everything that was not as it must be. */
+  end(): Promise<string[]>;
+}
+
 export interface Way {
   readonly name: string;
   readonly steps: readonly StepName[];
   /** Whether its service can go the same way again afterwards. */
   readonly lasting: boolean;
+  /** Sees what becomes of its service on the way. */
+  watch?(world: World, service: Service, scale: number): Promise<Witness>;
   prepare(world: World, scale: number): Promise<Service>;
+  /** What comes before the part of the way that the points are on. */
+  approach?(world: World, service: Service): Promise<string>;
   /** Sets it going. */
-  begin(world: World, service: Service): Promise<string | undefined>;
+  begin(world: World, service: Service, redeployId: string | undefined): Promise<string | undefined>;
+  /** While nobody is there to carry anything out. */
+  meanwhile?(world: World, redeployId: string | undefined): Promise<void>;
   /** Checks the end, beyond what the oracle checks. */
   end(world: World, service: Service, redeployId: string | undefined): Promise<void>;
 }
+
+/** On the way of every redeploy. */
+export const stepsToNew: readonly StepName[] = [
+  'BEGIN',
+  'PREPARE',
+  'OBTAIN_IMAGE',
+  'ENTER_START_NEW',
+  'START_JOB',
+  'ENTER_VERIFY',
+  'VERIFY_JOB',
+];
 
 export async function runningService(world: World, scale: number): Promise<Service> {
   const service = await newService(world, { scale });
@@ -43,27 +65,20 @@ export async function runningService(world: World, scale: number): Promise<Servi
   return service;
 }
 
-async function expectState(world: World, redeployId: string | undefined, state: string): Promise<void> {
+export async function expectState(
+  world: World,
+  redeployId: string | undefined,
+  state: string,
+): Promise<void> {
   await endOfRedeploy(world, redeployId ?? '', 60_000);
   const [row] = await listRedeploysById(world.control.store.db, [redeployId ?? '']);
   if (row?.state !== state)
     throw new Error(`It should end ${state} and has ended ${row?.state}: ${row?.cause?.message}`);
 }
 
-const succeeding: Way = {
+export const succeeding: Way = {
   name: 'success',
-  steps: [
-    'BEGIN',
-    'PREPARE',
-    'OBTAIN_IMAGE',
-    'STOP_JOB',
-    'ENTER_START_NEW',
-    'START_JOB',
-    'ENTER_VERIFY',
-    'VERIFY_JOB',
-    'CLEAN_JOB',
-    'END',
-  ],
+  steps: [...stepsToNew, 'STOP_JOB', 'CLEAN_JOB', 'END'],
   lasting: true,
   prepare: runningService,
   begin: (world, { serviceId }) => askRedeploy(world, serviceId),
@@ -178,6 +193,7 @@ const deleting: Way = {
   end: async () => {},
 };
 
+/** Of services that no proxy leads to. */
 export const ways: readonly Way[] = [succeeding, failing, dying, neverHealthyAgain, givenUp, deleting];
 
 function jobsToJudge(world: World, serviceId: string) {

@@ -1,70 +1,86 @@
-// The long matrix, not part of `npm test`: every point that a redeploy passes by, on the way to success and on the way of
-// failing health, for one job and for three, at the first time it is passed and at the second. Run by
-// `node test/crash/run.ts [lanes]`; prints a line for each crash and ends with 1 when one did not come out well.
+// The long matrix, not part of `npm test`: every point on every way where it can occur, at the first time it is passed and,
+// where each job passes it, at the second; then a control plane that is away for two minutes. Run by
+// `node test/crash/run.ts [lanes] [part of a crash's name]`; prints a line for each crash and ends with 1 when one did not
+// come out well.
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import postgres from 'postgres';
-import type { Point, StepName } from '../../src/orchestrator/deps.ts';
 import { openEmbeddedPostgres } from '../../src/postgres/embedded.ts';
 import { migrate } from '../../src/postgres/open.ts';
-import { type Crash, runLane } from './lane.ts';
-import { unhealthy, type Way, ways } from './paths.ts';
+import { leaveAlone } from './away.ts';
+import { matrix } from './cover.ts';
+import { type Crash, nameOf, runLane } from './lane.ts';
 
-const moments = ['BEFORE', 'EFFECT', 'WRITTEN'] as const;
-/** Each job passes by these, so a second time is another state of the world. */
-const ofJobs: readonly StepName[] = ['STOP_JOB', 'START_JOB', 'VERIFY_JOB', 'CLEAN_JOB'];
+/** So many, one after the other, share a world and its services. */
+const inOneWorld = 8;
+const awaySeconds = 120;
 
-function matrix(): Crash[] {
-  const success = ways.find((way) => way.name === 'success');
-  if (success === undefined) throw new Error('there is no way of success');
-  const failure: Way = { ...unhealthy, steps: [...success.steps, 'FAIL', 'ENTER_RESTORE'] };
-  return [success, failure].flatMap((way) =>
-    [1, 3].flatMap((scale) =>
-      way.steps.flatMap((step) =>
-        moments.flatMap((moment) =>
-          (ofJobs.includes(step) ? [1, 2] : [1]).map(
-            (occurrence): Crash => ({ way, point: `${step}:${moment}` as Point, scale, occurrence }),
-          ),
-        ),
-      ),
-    ),
-  );
-}
-
-async function main(lanes: number): Promise<number> {
+async function main(lanes: number, part: string): Promise<number> {
   process.env.BERTH_LOG_LEVEL ??= 'fatal';
   const scratch = mkdtempSync(join(tmpdir(), 'berth-crash-'));
   // The database's account has to pass.
   chmodSync(scratch, 0o711);
   const server = await openEmbeddedPostgres({ directory: join(scratch, 'db') });
-  const crashes = matrix();
+  const crashes = matrix().filter((crash) => nameOf(crash).includes(part));
   console.log(`${crashes.length} crashes in ${lanes} lanes`);
-  const queue = [...crashes.entries()];
+  const queue = crashes.flatMap((_, at) =>
+    at % inOneWorld === 0 ? [crashes.slice(at, at + inOneWorld)] : [],
+  );
+  let worlds = 0;
+  let done = 0;
   let failed = 0;
   // Interrupted, it ends after the crashes that are under way, so that nothing is left behind.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => queue.splice(0));
+  const newUrl = () => newDatabase(server.url, `crash_${++worlds}`);
+  const say = (line: string) => console.log(`${++done}/${crashes.length} ${line}`);
   async function work(): Promise<void> {
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      const [number, crash] = next;
-      const url = await newDatabase(server.url, `crash_${number}`);
-      const say = (line: string) => console.log(`${number + 1}/${crashes.length} ${line}`);
-      await runLane(url, [crash], say).catch((error: unknown) => {
-        failed += 1;
-        console.log(
-          `${number + 1}/${crashes.length} FAILED ${error instanceof Error ? error.message : error}`,
-        );
-      });
+    for (let batch = queue.shift(); batch !== undefined; batch = queue.shift()) {
+      const rest = await runBatch(await newUrl(), batch, say);
+      if (rest === undefined) continue;
+      failed += 1;
+      // Those after the one that failed go on in a world of their own.
+      if (rest.length > 0) queue.unshift(rest);
     }
   }
   try {
     await Promise.all(Array.from({ length: lanes }, work));
+    if (part === '' && !(await isLeftAlone(await newUrl(), say))) failed += 1;
   } finally {
     await server.stop();
     rmSync(scratch, { recursive: true, force: true });
   }
-  console.log(`${crashes.length - failed} passed, ${failed} failed`);
+  console.log(`${done - failed} passed, ${failed} failed`);
   return failed === 0 ? 0 : 1;
+}
+
+/** Undefined when all went well; else those that were not tried. */
+async function runBatch(
+  url: string,
+  batch: readonly Crash[],
+  say: (line: string) => void,
+): Promise<Crash[] | undefined> {
+  let passed = 0;
+  try {
+    await runLane(url, batch, (line) => {
+      passed += 1;
+      say(line);
+    });
+    return undefined;
+  } catch (error) {
+    say(`FAILED ${error instanceof Error ? error.message : error}`);
+    return batch.slice(passed + 1);
+  }
+}
+
+async function isLeftAlone(url: string, say: (line: string) => void): Promise<boolean> {
+  try {
+    await leaveAlone(url, awaySeconds, say);
+    return true;
+  } catch (error) {
+    say(`FAILED ${error instanceof Error ? error.message : error}`);
+    return false;
+  }
 }
 
 async function newDatabase(server: string, name: string): Promise<string> {
@@ -76,4 +92,4 @@ async function newDatabase(server: string, name: string): Promise<string> {
   return url;
 }
 
-process.exit(await main(Number(process.argv[2] ?? 3)));
+process.exit(await main(Number(process.argv[2] ?? 3), process.argv[3] ?? ''));

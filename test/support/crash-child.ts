@@ -4,11 +4,14 @@ import { createInterface } from 'node:readline';
 import type { Point } from '../../src/orchestrator/deps.ts';
 import type { CrashOptions } from './crash-main.ts';
 
+/** A named point, or the one between the files of a proxy and what it is told at runtime. */
+export type Place = Point | 'PUT_FILES:EFFECT';
+
 export interface CrashChild {
   readonly pid: number;
   /** Everything it has said so far. */
   readonly lines: readonly string[];
-  arm(point: Point, count?: number, signal?: NodeJS.Signals): Promise<void>;
+  arm(point: Place, count?: number, signal?: NodeJS.Signals): Promise<void>;
   /** `after`: so many of its lines don't count, because they were said before. */
   waitFor(line: string, boundMs?: number, after?: number): Promise<void>;
   /** Answers when it has died. */

@@ -3,8 +3,8 @@
 // that changes something on the engine. Ends when its input does, so that none is left behind.
 import { writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import type { Point } from '../../src/orchestrator/deps.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
+import type { Place } from './crash-child.ts';
 import { openPlane, type PlaneSettings } from './plane.ts';
 
 export interface CrashOptions {
@@ -37,7 +37,7 @@ function say(line: string): void {
   writeSync(1, `${line}\n`);
 }
 
-function at(point: Point): void {
+function at(point: Place): void {
   if (armed?.point !== point) return;
   armed.left -= 1;
   if (armed.left > 0) return;
@@ -47,7 +47,7 @@ function at(point: Point): void {
   process.kill(process.pid, signal);
 }
 
-/** Says each call before it is made. */
+/** Says each call before it is made; dies, if told so, between a proxy's files and what it is told at runtime. */
 function told(runtime: Runtime): Runtime {
   const said = (name: (typeof changing)[number]) => {
     const call = runtime[name] as (...args: readonly unknown[]) => unknown;
@@ -56,7 +56,11 @@ function told(runtime: Runtime): Runtime {
       return call(...args);
     };
   };
-  return { ...runtime, ...Object.fromEntries(changing.map((name) => [name, said(name)])) };
+  const putFiles: Runtime['putFiles'] = async (...args) => {
+    await runtime.putFiles(...args);
+    at('PUT_FILES:EFFECT');
+  };
+  return { ...runtime, putFiles, ...Object.fromEntries(changing.map((name) => [name, said(name)])) };
 }
 
 await openPlane({ ...options, at, runtime: told });

@@ -3,7 +3,7 @@
 import { asc, sql } from 'drizzle-orm';
 import type { EventData, LoggedEvent } from '../../src/model/events.ts';
 import { hasEnded, type JobState, jobMoves } from '../../src/model/jobs.ts';
-import { openStates, type PhaseName, phaseNames } from '../../src/model/redeploy.ts';
+import { openStates, type PhaseName } from '../../src/model/redeploy.ts';
 import { findBreakInChain } from '../../src/postgres/audit.ts';
 import type { JobRow } from '../../src/postgres/jobs.ts';
 import type { Store } from '../../src/postgres/open.ts';
@@ -73,7 +73,7 @@ function redeployBreaches(row: RedeployRow, told: readonly LoggedEvent[]): strin
   const end = ended[0]?.seq ?? Number.POSITIVE_INFINITY;
   const late = told.filter((event) => event.seq > end && event.type !== 'JOB_CHANGED');
   for (const event of late) breaches.push(`has ${event.type} after its end`);
-  breaches.push(...phaseBreaches(told));
+  breaches.push(...phaseBreaches(told, tables[row.strategy]));
   const last = row.phases.at(-1);
   const superseded = row.state === 'SUPERSEDED' || row.state === 'CANCELED';
   if (wantedEnds === 1 && !superseded && last?.state === 'RUNNING')
@@ -81,21 +81,27 @@ function redeployBreaches(row: RedeployRow, told: readonly LoggedEvent[]): strin
   return breaches.map((breach) => `S7 redeploy ${row.id} ${breach}`);
 }
 
-function phaseBreaches(told: readonly LoggedEvent[]): string[] {
+/** The phases of each strategy in order; it may end early, and where it fails it leaps to RESTORE. */
+const tables: Readonly<Record<RedeployRow['strategy'], readonly PhaseName[]>> = {
+  RECREATE: ['PREPARE', 'PULL_IMAGE', 'STOP_OLD', 'START_NEW', 'VERIFY', 'SWITCH', 'RESTORE'],
+  OVERLAP: ['PREPARE', 'PULL_IMAGE', 'START_NEW', 'VERIFY', 'SWITCH', 'OVERLAP', 'DRAIN', 'RESTORE'],
+};
+
+function phaseBreaches(told: readonly LoggedEvent[], table: readonly PhaseName[]): string[] {
   const breaches: string[] = [];
   let open: PhaseName | undefined;
   let last = -1;
   for (const event of told) {
     if (event.type !== 'PHASE_STARTED' && event.type !== 'PHASE_ENDED') continue;
     const { phase } = event.data as EventData['PHASE_STARTED'];
-    const place = phaseNames.indexOf(phase);
+    const place = table.indexOf(phase);
     if (event.type === 'PHASE_ENDED') {
       if (open !== phase) breaches.push(`ends ${phase} while ${open ?? 'none'} is open`);
       open = undefined;
       continue;
     }
     if (open !== undefined) breaches.push(`begins ${phase} while ${open} is open`);
-    if (place <= last) breaches.push(`begins ${phase} after ${phaseNames[last]}`);
+    if (place <= last) breaches.push(`begins ${phase} after ${table[last]}`);
     if (phase !== 'RESTORE' && place !== last + 1) breaches.push(`leaps to ${phase}`);
     last = place;
     open = phase;

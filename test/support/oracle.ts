@@ -4,7 +4,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { wantedJobs } from '../../src/model/job-steps.ts';
 import { containerName, hasEnded, isAlive, networkName } from '../../src/model/jobs.ts';
-import { openStates, redeployLimits } from '../../src/model/redeploy.ts';
+import { openStates, type PhaseName, redeployLimits } from '../../src/model/redeploy.ts';
 import type { JobRow } from '../../src/postgres/jobs.ts';
 import type { Store } from '../../src/postgres/open.ts';
 import type { RedeployRow } from '../../src/postgres/redeploys.ts';
@@ -13,11 +13,13 @@ import { environments } from '../../src/postgres/tables/environments.ts';
 import { jobs as jobsTable } from '../../src/postgres/tables/jobs.ts';
 import { redeploys as redeploysTable } from '../../src/postgres/tables/redeploys.ts';
 import { services as servicesTable, volumes as volumesTable } from '../../src/postgres/tables/services.ts';
+import type { Vault } from '../../src/postgres/vault.ts';
 import { type ContainerView, type Inventory, labels, type Runtime } from '../../src/runtime/runtime.ts';
 import { logBreaches } from './oracle-log.ts';
+import { rotationBreaches } from './oracle-rotation.ts';
 
 export interface Watched {
-  readonly control: { readonly store: Store; readonly installation: Installed };
+  readonly control: { readonly store: Store; readonly vault: Vault; readonly installation: Installed };
   readonly runtime: Runtime;
 }
 
@@ -55,6 +57,7 @@ export async function findBreaches(watched: Watched): Promise<string[]> {
     ...networkBreaches(facts),
     ...volumeBreaches(facts),
     ...facts.redeploys.flatMap(redeployBreaches),
+    ...(await rotationBreaches(watched.control, facts.services, facts.jobs)),
     ...(await logBreaches(store, installation.organizationId, facts.jobs, facts.redeploys)),
   ];
 }
@@ -82,9 +85,7 @@ function serviceBreaches(service: ServiceRow, facts: Facts): string[] {
   const own = facts.jobs.filter((job) => job.serviceId === service.id);
   const alive = own.filter((job) => isAlive(job) && job.type !== 'TASK' && job.type !== 'BUILD');
   const unclean = own.filter((job) => hasEnded(job.state) && !job.cleaned);
-  const winner = facts.redeploys
-    .filter((each) => each.serviceId === service.id && each.state === 'SUCCEEDED')
-    .at(-1);
+  const winner = facts.redeploys.filter((each) => each.serviceId === service.id && hasWon(each)).at(-1);
   const breaches = unclean.map((job) => `${name}: ended job ${job.id} is not cleared away`);
   if (service.deletionRequestedAt !== null && service.deletedAt === null)
     breaches.push(`${name}: not deleted yet`);
@@ -103,6 +104,12 @@ function serviceBreaches(service: ServiceRow, facts: Facts): string[] {
   if (service.failingSince === null) breaches.push(...countBreaches(name, wanted, alive));
   for (const job of alive) breaches.push(...runningBreaches(name, job, winner, facts.engine.containers));
   return breaches;
+}
+
+/** With OVERLAP it has when requests went to its jobs, unless they went back. */
+function hasWon({ state, strategy, phases }: RedeployRow): boolean {
+  const passed = (phase: PhaseName) => phases.some((each) => each.phase === phase);
+  return state === 'SUCCEEDED' || (strategy === 'OVERLAP' && passed('SWITCH') && !passed('RESTORE'));
 }
 
 function countBreaches(
