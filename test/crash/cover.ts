@@ -29,11 +29,15 @@ export function cover(): Crash[] {
 export function inLanes(crashes: readonly Crash[], count: number): Crash[][] {
   const lanes: Crash[][] = Array.from({ length: count }, () => []);
   const groups = [...Map.groupBy(crashes, (crash) => crash.way).values()];
-  for (const group of groups.toSorted((a, b) => b.length - a.length)) {
-    const [shortest] = lanes.toSorted((a, b) => a.length - b.length);
+  for (const group of groups.toSorted((a, b) => lengthOf(b) - lengthOf(a))) {
+    const [shortest] = lanes.toSorted((a, b) => lengthOf(a) - lengthOf(b));
     shortest?.push(...group);
   }
   return lanes;
+}
+
+function lengthOf(crashes: readonly Crash[]): number {
+  return crashes.reduce((sum, { way }) => sum + (way.weight ?? 1), 0);
 }
 
 /** Each job passes by these, so a second time is another state of the world. */

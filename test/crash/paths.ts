@@ -33,6 +33,8 @@ export interface Way {
   readonly steps: readonly StepName[];
   /** Whether its service can go the same way again afterwards. */
   readonly lasting: boolean;
+  /** How long it takes beside others. */
+  readonly weight?: number;
   /** Sees what becomes of its service on the way. */
   watch?(world: World, service: Service, scale: number): Promise<Witness>;
   prepare(world: World, scale: number): Promise<Service>;

@@ -93,6 +93,7 @@ const unhealthyRecreate: Way = {
     'CLEAN_JOB',
     'END',
   ],
+  weight: 1.6,
   lasting: true,
   watch: pausing,
   prepare: (world, scale) => runningSite(world, scale),
@@ -103,6 +104,7 @@ const unhealthyRecreate: Way = {
 const unhealthyOverlap: Way = {
   name: 'OVERLAP, failing health',
   steps: [...stepsToNew, 'FAIL', 'STOP_JOB', 'CLEAN_JOB', 'END'],
+  weight: 1.6,
   lasting: true,
   watch: unnoticed,
   prepare: (world, scale) => runningSite(world, scale, overlapSeconds),
@@ -124,6 +126,7 @@ async function reachOverlap(world: World, service: Service): Promise<string> {
 const canceled: Way = {
   name: 'OVERLAP, canceled after the switch',
   steps: ['FAIL', 'SWITCH_BACK', 'SYNC_PROXY', 'WATCH_DRAIN', 'STOP_JOB', 'CLEAN_JOB', 'END'],
+  weight: 1.6,
   lasting: true,
   watch: unnoticed,
   prepare: (world, scale) => runningSite(world, scale, longOverlapSeconds),
