@@ -26,5 +26,5 @@ test.concurrent.each(lanes.map((lane, index) => ({ lane, index })))(
       await database.drop();
     }
   },
-  600_000,
+  900_000,
 );
