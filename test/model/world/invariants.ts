@@ -79,8 +79,10 @@ export function checkPhases(world: World, { view }: SimRedeploy): void {
   if (names.length === 1) world.floor = floorOf(world, view.spec.scale);
 }
 
-/** Undefined while what serves isn't what has proved itself: that goes in any case. */
+/** Undefined while what serves isn't what has proved itself, which goes in any case, or while a proxy is away. */
 function floorOf(world: World, scale: number): number | undefined {
+  const { proxies, scenario } = world;
+  if (proxies.length < scenario.proxies || proxies.some(({ serving }) => !serving)) return undefined;
   const serving = world.jobs.filter((job) => job.rotation === 'IN');
   const proven = serving.every((job) => job.redeployId === world.running?.id);
   if (!proven) return undefined;
