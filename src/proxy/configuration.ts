@@ -79,7 +79,7 @@ const requestBody = readFileSync(new URL('./request-body.lua', import.meta.url),
 
 function configurationFile(input: ProxyInput): ProxyFile {
   const sections = [
-    [...globalSection(input), `lua-load-per-thread ${paths.requestBody}`],
+    [...globalSection(input), `lua-load-per-thread ${paths.requestBody}`, `grace ${farewellSeconds}s`],
     controlSection({ bind: `:${ports.control}`, from: input.gateway }),
     pagesSection,
     defaultsSection,
@@ -146,9 +146,16 @@ function frontendSection({ spec, gateway, connections }: ProxyInput): string[] {
     ...siteRules,
     ...headerRules,
     'http-request disable-l7-retry unless { method GET HEAD OPTIONS }',
+    'http-after-response set-header connection close if { stopping } !{ status 101 }',
     'use_backend site-%[var(txn.site)]',
   ];
 }
+
+/**
+ * A proxy that is told to stop serves on for so long and takes leave with each answer; only then it closes connections that
+ * are idle. One that is in use would else be closed as the next request is on its way.
+ */
+const farewellSeconds = 2;
 
 /** How long a visitor may be silent on its connection: HAProxy has one such limit for a listener and all its sites. */
 function longestSend({ sites }: ProxySpec): string {
