@@ -55,7 +55,7 @@ test("the redeploy of an environment's proxy loses no request on a new connectio
   expect(Object.keys(seen)).toEqual(['200 one']);
 }, 90_000);
 
-test('of kept connections few end unanswered, if any', async () => {
+test('and none on a kept connection in use', async () => {
   const seen: Record<string, number> = {};
   let running = true;
   const agent = new Agent({ keepAlive: true, maxSockets: 4 });
@@ -71,11 +71,8 @@ test('of kept connections few end unanswered, if any', async () => {
   running = false;
   await Promise.all(visitors);
   agent.destroy();
-  // A connection that is idle at the edge may be closed by the old proxy as the next request is on its way.
-  const { '200 one': answered = 0, ECONNRESET: cut = 0, ...others } = seen;
-  expect(others).toEqual({});
-  expect(cut).toBeLessThanOrEqual(12);
-  expect(answered).toBeGreaterThan(100);
+  expect(Object.keys(seen)).toEqual(['200 one']);
+  expect(seen['200 one']).toBeGreaterThan(100);
 }, 90_000);
 
 async function openEnvironment(namespace: string): Promise<void> {
