@@ -3,6 +3,7 @@
 
 import type { Log } from '../log.ts';
 import { type Change, type Changer, change } from '../postgres/change.ts';
+import { waitForEnvironment } from '../postgres/environments.ts';
 import type { JobRow } from '../postgres/jobs.ts';
 import type { Installation } from '../postgres/organizations.ts';
 import type { RedeployRow } from '../postgres/redeploys.ts';
@@ -179,10 +180,13 @@ export async function write<T>(
   signal.throwIfAborted();
   const { value } = await change(deps, async (current) => {
     // Sent together, and both answers awaited: nothing of a transaction may still be under way when it is rolled back.
-    const [held, done] = await Promise.allSettled([
+    // The environment first, as for every mutation: steps of two of its services each ask for the other's row.
+    const [locked, held, done] = await Promise.allSettled([
+      waitForEnvironment(current.tx, claim.environmentId),
       holdLease(current.tx, deps.replica, claim),
       work(current),
     ]);
+    if (locked.status === 'rejected') throw locked.reason;
     if (held.status === 'rejected') throw held.reason;
     if (done.status === 'rejected') throw done.reason;
     return done.value;

@@ -53,6 +53,15 @@ export async function lockEnvironment(tx: Transaction, id: string): Promise<Envi
   return row;
 }
 
+/** The same lock for who needs nothing of the row, which may be deleted. */
+export async function waitForEnvironment(tx: Transaction, id: string): Promise<void> {
+  await tx
+    .select({ id: environments.id })
+    .from(environments)
+    .where(eq(environments.id, id))
+    .for('no key update');
+}
+
 export async function findEnvironmentByNamespace(
   reader: Reader,
   namespace: string,

@@ -3,7 +3,7 @@
 import { hostname } from 'node:os';
 import { and, eq, inArray, isNotNull, not, notExists, notInArray, or, type SQL, sql } from 'drizzle-orm';
 import type { Sql } from 'postgres';
-import { connect, isDeadlock, type Store, type Transaction, withDeadline } from './open.ts';
+import { connect, type Store, type Transaction, withDeadline } from './open.ts';
 import { replicas } from './tables/replicas.ts';
 import { services } from './tables/services.ts';
 
@@ -153,47 +153,41 @@ export async function claimService(
   return claim;
 }
 
-/** Prolongs the leases; answers with the services still held. */
+/**
+ * Prolongs the leases; answers with the services still held. Rows that a step has locked are waited for one by one, holding
+ * none meanwhile: the step may be waiting for another of these rows.
+ */
 export async function renewLeases(
   store: Store,
   replica: Replica,
   claims: readonly Claim[],
 ): Promise<Set<string>> {
   if (claims.length === 0) return new Set();
-  // Steps at work hold their own service's row and ask for others'; whoever meets one crosswise is ended by Postgres.
-  const rows = await afterDeadlocks(() => renewOnce(store, replica, claims));
+  const free = store.db
+    .select({ id: services.id })
+    .from(services)
+    .where(areClaimed(replica, claims))
+    .for('no key update', { skipLocked: true });
+  const rows = await prolong(store, inArray(services.id, free));
+  const busy = claims.filter((claim) => !rows.some((row) => row.id === claim.serviceId));
+  const later = await Promise.all(busy.map((claim) => prolong(store, areClaimed(replica, [claim]))));
   const epochs = new Map(claims.map((claim) => [claim.serviceId, claim.epoch]));
-  return new Set(rows.filter((row) => epochs.get(row.id) === row.epoch).map((row) => row.id));
+  const held = [...rows, ...later.flat()].filter((row) => epochs.get(row.id) === row.epoch);
+  return new Set(held.map((row) => row.id));
 }
 
-async function afterDeadlocks<T>(work: () => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await work();
-    } catch (error) {
-      if (attempt === 3 || !isDeadlock(error)) throw error;
-    }
-  }
+function areClaimed(replica: Replica, claims: readonly Claim[]): SQL | undefined {
+  const ids = claims.map((claim) => claim.serviceId);
+  return and(eq(services.leaseHolder, replica.number), inArray(services.id, ids));
 }
 
-function renewOnce(store: Store, replica: Replica, claims: readonly Claim[]) {
-  return withDeadline(
-    store,
-    store.db
-      .update(services)
-      .set({ leaseUntil: sql`now() + make_interval(secs => ${leaseSeconds})` })
-      .where(
-        and(
-          eq(services.leaseHolder, replica.number),
-          inArray(
-            services.id,
-            claims.map((claim) => claim.serviceId),
-          ),
-        ),
-      )
-      .returning({ id: services.id, epoch: services.leaseEpoch })
-      .execute(),
-  );
+function prolong(store: Store, which: SQL | undefined): Promise<{ id: string; epoch: number }[]> {
+  const prolonged = store.db
+    .update(services)
+    .set({ leaseUntil: sql`now() + make_interval(secs => ${leaseSeconds})` })
+    .where(which)
+    .returning({ id: services.id, epoch: services.leaseEpoch });
+  return withDeadline(store, prolonged.execute());
 }
 
 /** Thrown when somebody else has taken the service over: nothing may be written or destroyed any more. */
