@@ -36,13 +36,17 @@ export async function runLane(
   url: string,
   crashes: readonly Crash[],
   say: (line: string) => void = () => {},
+  /** Past it no other crash is begun, and it fails. */
+  patienceMs = Number.POSITIVE_INFINITY,
 ): Promise<void> {
+  const end = performance.now() + patienceMs;
   const world = await openWorld(url, { orchestrate: false, settings });
   const start = () => startChild({ url, dataDirectory: world.dataDirectory, settings });
   const lane: Lane = { world, followers: new Map(), kept: new Map(), start, child: await start() };
   try {
     for (const crash of crashes) {
       const began = performance.now();
+      if (began > end) throw new Error(`${nameOf(crash)}: not begun within ${patienceMs} ms`);
       await survive(lane, crash);
       say(`${nameOf(crash)}: ${Math.round(performance.now() - began)} ms`);
     }

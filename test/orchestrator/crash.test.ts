@@ -7,6 +7,8 @@ import { runLane } from '../crash/lane.ts';
 import { siteWays } from '../crash/site-paths.ts';
 import { freshDatabase } from '../support/postgres.ts';
 
+/** Two to three minutes where nothing else is going on. Its world is cleared away before the test's time is over. */
+const patienceMs = 840_000;
 const crashes = cover();
 const lanes = inLanes(crashes, 3);
 
@@ -21,10 +23,15 @@ test.concurrent.each(lanes.map((lane, index) => ({ lane, index })))(
   async ({ lane }) => {
     const database = await freshDatabase();
     try {
-      await runLane(database.url, lane, (line) => process.env.BERTH_TEST_TELL && console.log(line));
+      await runLane(
+        database.url,
+        lane,
+        (line) => process.env.BERTH_TEST_TELL && console.log(line),
+        patienceMs,
+      );
     } finally {
       await database.drop();
     }
   },
-  900_000,
+  patienceMs + 60_000,
 );
