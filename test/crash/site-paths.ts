@@ -24,12 +24,17 @@ function siteOf(service: Service): Site {
   return service as Site;
 }
 
-async function runningSite(world: World, scale: number, overlap?: number): Promise<Site> {
-  const site = await openSite(world, {
-    scale,
-    ...(overlap === undefined ? {} : { overlapSeconds: overlap }),
-  });
-  await deployWorker(world.control, world.caller, { serviceId: site.serviceId, target: 'worker', count: 1 });
+const overlap = (seconds: number) => ({ overlapSeconds: seconds });
+
+async function runningSite(
+  world: World,
+  scale: number,
+  options: { readonly overlapSeconds?: number; readonly workers?: number } = {},
+): Promise<Site> {
+  const { workers: count = 1, ...rest } = options;
+  const site = await openSite(world, { scale, ...rest });
+  const { serviceId } = site;
+  if (count > 0) await deployWorker(world.control, world.caller, { serviceId, target: 'worker', count });
   await letInStranger(world, site);
   return site;
 }
@@ -53,7 +58,8 @@ const recreating: Way = {
   ],
   lasting: true,
   watch: pausing,
-  prepare: (world, scale) => runningSite(world, scale),
+  // A worker may be the last to be healthy, and then nobody is waited for to take over the rotation.
+  prepare: (world, scale) => runningSite(world, scale, { workers: 0 }),
   begin: (world, service) => askWithRelease(world, service),
   end: (world, _service, redeployId) => expectState(world, redeployId, 'SUCCEEDED'),
 };
@@ -73,7 +79,7 @@ const overlapping: Way = {
   ],
   lasting: true,
   watch: unnoticed,
-  prepare: (world, scale) => runningSite(world, scale, overlapSeconds),
+  prepare: (world, scale) => runningSite(world, scale, overlap(overlapSeconds)),
   begin: (world, service) => askWithRelease(world, service),
   end: (world, _service, redeployId) => expectState(world, redeployId, 'SUCCEEDED'),
 };
@@ -107,7 +113,7 @@ const unhealthyOverlap: Way = {
   weight: 1.6,
   lasting: true,
   watch: unnoticed,
-  prepare: (world, scale) => runningSite(world, scale, overlapSeconds),
+  prepare: (world, scale) => runningSite(world, scale, overlap(overlapSeconds)),
   begin: (world, service) => askWithRelease(world, service, neverListening),
   end: (world, _service, redeployId) => expectState(world, redeployId, 'FAILED'),
 };
@@ -129,7 +135,7 @@ const canceled: Way = {
   weight: 1.6,
   lasting: true,
   watch: unnoticed,
-  prepare: (world, scale) => runningSite(world, scale, longOverlapSeconds),
+  prepare: (world, scale) => runningSite(world, scale, overlap(longOverlapSeconds)),
   approach: reachOverlap,
   begin: async (world, _service, redeployId = '') => {
     await cancelRedeploy(world.control, world.caller, { redeployId });
@@ -144,7 +150,7 @@ const canceledMeanwhile: Way = {
   steps: ['SWITCH', 'ENTER_OVERLAP', 'ENTER_DRAIN', 'SYNC_PROXY', 'WATCH_DRAIN'],
   lasting: true,
   watch: unnoticed,
-  prepare: (world, scale) => runningSite(world, scale, overlapSeconds),
+  prepare: (world, scale) => runningSite(world, scale, overlap(overlapSeconds)),
   begin: (world, service) => askWithRelease(world, service),
   meanwhile: async (world, redeployId = '') => {
     try {
