@@ -46,14 +46,16 @@ export function answer(
   request: IncomingMessage,
   response: ServerResponse,
   status: number,
-  body: string | Buffer,
+  content: string | Buffer,
   headers: Readonly<Record<string, string>>,
 ): void {
   if (response.headersSent || response.destroyed) return;
+  // Node writes a long text far slower than its bytes.
+  const body = typeof content === 'string' ? Buffer.from(content) : content;
   if (!request.complete) {
     response.setHeader('connection', 'close');
     request.resume();
   }
-  response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) });
+  response.writeHead(status, { ...headers, 'content-length': body.length });
   response.end(request.method === 'HEAD' ? undefined : body);
 }

@@ -16,7 +16,8 @@ const lookEveryMs = 1_000;
 export function shareLooks(look: () => Promise<HealthReport>): () => Promise<HealthReport> {
   let last: { readonly report: Promise<HealthReport>; readonly begunAt: number; ended: boolean } | undefined;
   return () => {
-    if (last !== undefined && (!last.ended || performance.now() - last.begunAt < lookEveryMs)) return last.report;
+    if (last !== undefined && (!last.ended || performance.now() - last.begunAt < lookEveryMs))
+      return last.report;
     const report = inTime(look().catch(() => undefined)).then((seen) => seen ?? silent);
     // Read after the look began, so that the next one never comes a moment too early.
     const begun = { report, begunAt: performance.now(), ended: false };
