@@ -1,5 +1,7 @@
-// The one way to the database: clients with their deadlines, and migrations under an advisory lock. Two clients, because
-// drizzle changes the parsers of the one it is given: `db` for queries by drizzle, `raw` for notifications and locks.
+// The one way to the database: clients with their deadlines, and migrations under an advisory lock. `db` is for queries by
+// drizzle and `raw`, whose parsers drizzle doesn't change, for notifications and locks. What `db` asks outside of transactions
+// has few connections of its own: nobody's view waits because transactions wait for locks, and questions that come at once
+// share a connection's way to the server.
 import { type SQL, sql } from 'drizzle-orm';
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import { migrate as applyMigrations } from 'drizzle-orm/postgres-js/migrator';
@@ -90,24 +92,32 @@ export async function readClock(reader: Reader): Promise<Date> {
 }
 
 export interface StoreOptions {
+  /** For transactions. */
   readonly connections?: number;
+  /** For all else that is asked. */
+  readonly readConnections?: number;
   readonly deadlineMs?: number;
   readonly onQuery?: (query: string) => void;
 }
 
 export function openStore(url: string, options: StoreOptions = {}): Store {
-  const { connections = 16, deadlineMs = defaultDeadlineMs, onQuery } = options;
+  const { connections = 12, readConnections = 4, deadlineMs = defaultDeadlineMs, onQuery } = options;
   const limits = { answerWithinMs: deadlineMs };
-  const client = guardClient(connect(url, { maximum: connections, ...limits }), deadlineMs);
+  const logger = onQuery ? { logger: { logQuery: onQuery } } : {};
+  const open = (maximum: number) => {
+    const client = guardClient(connect(url, { maximum, ...limits }), deadlineMs);
+    return { client, db: drizzle({ client, ...logger }) };
+  };
+  const [changing, reading] = [open(connections), open(readConnections)];
+  const db = Object.assign(reading.db, { transaction: changing.db.transaction.bind(changing.db) });
   const raw = connect(url, { maximum: 3, ...limits });
-  const db = drizzle({ client, ...(onQuery ? { logger: { logQuery: onQuery } } : {}) });
   return {
     db,
     raw,
     url,
     deadlineMs,
     close: async () => {
-      await Promise.all([client.end({ timeout: 2 }), raw.end({ timeout: 2 })]);
+      await Promise.all([changing.client, reading.client, raw].map((client) => client.end({ timeout: 2 })));
     },
   };
 }

@@ -25,8 +25,8 @@ export async function gatewayOf(engine: Engine, name: string): Promise<string> {
   const deadlineMs = engine.deadlines.look;
   const found = await engine.ask<Docker.NetworkInspectInfo>({ operation, method: 'GET', path, deadlineMs });
   const [config] = found.IPAM?.Config ?? [];
-  const first = /^(\d+\.\d+\.\d+)\.(\d+)\/\d+$/.exec(config?.['Subnet'] ?? '');
-  const gateway = config?.['Gateway'] ?? (first && `${first[1]}.${Number(first[2]) + 1}`);
+  const first = /^(\d+\.\d+\.\d+)\.(\d+)\/\d+$/.exec(config?.Subnet ?? '');
+  const gateway = config?.Gateway ?? (first && `${first[1]}.${Number(first[2]) + 1}`);
   if (gateway) return gateway;
   throw new EngineFault(operation, `${operation}: it has no subnet that can be understood.`);
 }

@@ -16,7 +16,7 @@ const note = (error: unknown) => void uncaught.push(error);
 beforeEach(async () => {
   world = await openControl();
   environmentId = await world.addEnvironment();
-  store = openStore(world.control.store.url, { connections: 1 });
+  store = openStore(world.control.store.url, { connections: 1, readConnections: 1 });
   uncaught.length = 0;
   process.on('uncaughtException', note);
 });

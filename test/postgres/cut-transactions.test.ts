@@ -119,7 +119,7 @@ async function within(work: Promise<unknown>): Promise<'fulfilled' | 'rejected'>
 /** Cut in this way at each answer in turn; answers with how often it was. */
 async function cutEverywhere(kind: CutKind, work: Work): Promise<number> {
   const server = await openCuttingServer(world.control.store.url);
-  const store = openStore(server.url, { connections: 1 });
+  const store = openStore(server.url, { connections: 1, readConnections: 1 });
   let cuts = 0;
   for (let answer = 1; answer <= mostAnswers; answer++) {
     server.cutAt(answer, kind);
@@ -149,7 +149,7 @@ test('cut by the server itself in the moment of a write, over and over', async (
     }
     await ending;
   };
-  const stores = Array.from({ length: 4 }, () => openStore(url, { connections: 1 }));
+  const stores = Array.from({ length: 4 }, () => openStore(url, { connections: 1, readConnections: 1 }));
   const times = Array.from({ length: 25 }, (_, at) => at);
   await Promise.all(
     stores.map(async (store) => {
@@ -174,7 +174,7 @@ test.each([
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
   const port = typeof address === 'object' ? address?.port : 0;
-  const store = openStore(`postgres://nobody@127.0.0.1:${port}/none`, { connections: 1 });
+  const store = openStore(`postgres://nobody@127.0.0.1:${port}/none`, { connections: 1, readConnections: 1 });
   expect(await within(store.db.execute(sql`update written set what = 1`))).toBe('rejected');
   expect(await within(store.db.transaction((tx) => tx.execute(plain)))).toBe('rejected');
   await turn();

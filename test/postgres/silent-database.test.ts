@@ -36,7 +36,8 @@ afterAll(() => world.close());
 
 async function use(options: { tls?: boolean; connections?: number }): Promise<void> {
   const faulty = await openFaultyDatabase(world.control.store.url, options);
-  const opened = openStore(faulty.url, { connections: options.connections ?? 4, deadlineMs });
+  const { connections = 4 } = options;
+  const opened = openStore(faulty.url, { connections, readConnections: connections, deadlineMs });
   closers.push(faulty.close, opened.close);
   [database, store] = [faulty, opened];
 }
