@@ -1,10 +1,11 @@
 // Makes sure that a Docker Engine answers before anything else is opened. One that answers is used as it is. Otherwise, on
 // Debian or Ubuntu as root or with passwordless sudo, it is installed and started here, and every step is said first. What
 // it does with containers is src/runtime's; this knows no more of the engine than its ping.
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Unavailable } from '../errors.ts';
 import { withMachineLock } from '../machine-lock.ts';
+import { installPackages, isDebian } from './debian.ts';
 import { type Administrator, asAdministrator, findAdministrator } from './engine-administrator.ts';
 import { type Answer, ping } from './engine-ping.ts';
 import { engineLog, enginePid, launchEngine } from './engine-process.ts';
@@ -73,21 +74,10 @@ function forbidden(host: string): Unavailable {
   );
 }
 
-function isDebian(): boolean {
-  if (!existsSync('/etc/os-release')) return false;
-  const release = readFileSync('/etc/os-release', 'utf8');
-  return /^ID(_LIKE)?=.*\b(debian|ubuntu)\b/m.test(release);
-}
-
 async function install(administrator: Administrator, say: (line: string) => void): Promise<void> {
   say('No Docker Engine answers. Installing the package docker.io with apt-get; this takes some seconds.');
-  const options = { timeoutMilliseconds: installPatienceMilliseconds };
-  const apt = ['apt-get', '-q', '-o', 'DPkg::Lock::Timeout=300'];
-  const environment = ['env', 'DEBIAN_FRONTEND=noninteractive'];
   try {
-    await asAdministrator(administrator, [...environment, ...apt, 'update'], options);
-    const packages = ['install', '-y', '--no-install-recommends', 'docker.io'];
-    await asAdministrator(administrator, [...environment, ...apt, ...packages], options);
+    await installPackages(administrator, ['docker.io'], installPatienceMilliseconds);
   } catch (fault) {
     const words = fault instanceof Error ? fault.message : String(fault);
     throw new Unavailable(

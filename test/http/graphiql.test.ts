@@ -1,12 +1,12 @@
 // GraphiQL in a real browser: whole without any other server, and with the token from its headers editor both queries and
 // subscriptions work. Needs Chromium; without one only the page itself is looked at.
-import { existsSync } from 'node:fs';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { findBrowser } from '../support/browser.ts';
 import { codeOf, type Edge, type GraphqlAnswer, openEdge, recording, serveWorld } from './edge.ts';
 import { globalId, watchEvents } from './watching.ts';
 
-const executablePath = '/usr/bin/chromium';
+const executablePath = await findBrowser();
 const html = { accept: 'text/html' };
 
 let edge: Edge;
@@ -30,7 +30,7 @@ test('it is served to browsers in development, names no other server, and is not
   }
 });
 
-describe.runIf(existsSync(executablePath))('in a browser', () => {
+describe.runIf(executablePath !== undefined)('in a browser', () => {
   const quiet = ['background-networking', 'component-update', 'sync'].map((each) => `--disable-${each}`);
   const args = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', ...quiet];
   let browser: Browser;
@@ -39,7 +39,7 @@ describe.runIf(existsSync(executablePath))('in a browser', () => {
   const complaints: string[] = [];
 
   beforeAll(async () => {
-    browser = await chromium.launch({ executablePath, headless: true, args });
+    browser = await chromium.launch({ executablePath: executablePath ?? '', headless: true, args });
     page = await browser.newPage();
     page.on('request', (request) => asked.push(request.url()));
     page.on('pageerror', (error) => complaints.push(error.message));
