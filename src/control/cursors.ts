@@ -3,15 +3,31 @@
 import { InvalidInput } from '../errors.ts';
 import type { Position } from '../model/events.ts';
 
-export function writeCursor({ environmentId, epoch, seq }: Position): string {
-  return encode(['e', environmentId, epoch, String(seq)]);
+const kinds = {
+  EVENTS: { letter: 'e', of: 'an event stream' },
+  RESULTS: { letter: 'r', of: 'a stream of check results' },
+} as const;
+export type CursorKind = keyof typeof kinds;
+
+export function writeCursor({ environmentId, epoch, seq }: Position, kind: CursorKind = 'EVENTS'): string {
+  return encode([kinds[kind].letter, environmentId, epoch, String(seq)]);
 }
 
-export function readCursor(cursor: string, path: string[] = ['after']): Position {
-  const [kind, environmentId, epoch, seq] = decode(cursor);
+export function readCursor(
+  cursor: string,
+  kind: CursorKind = 'EVENTS',
+  path: string[] = ['after'],
+): Position {
+  const [letter, environmentId, epoch, seq] = decode(cursor);
   const number = Number(seq);
-  if (kind !== 'e' || !environmentId || !epoch || !Number.isSafeInteger(number) || number < 0)
-    throw new InvalidInput(path, 'is no cursor of an event stream. Give back one that you were given.');
+  if (
+    letter !== kinds[kind].letter ||
+    !environmentId ||
+    !epoch ||
+    !Number.isSafeInteger(number) ||
+    number < 0
+  )
+    throw new InvalidInput(path, `is no cursor of ${kinds[kind].of}. Give back one that you were given.`);
   return { environmentId, epoch, seq: number };
 }
 

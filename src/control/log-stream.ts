@@ -9,8 +9,8 @@ import { type JobRow, listJobsById } from '../postgres/jobs.ts';
 import { waitForAny } from '../wait.ts';
 import type { Control } from './control.ts';
 import { readLineCursor, writeLineCursor } from './cursors.ts';
-import { heartbeatMs, type StreamItem } from './event-stream.ts';
 import { isLiving, linesAfter, type MissingLines, readingFrom } from './log-lines.ts';
+import { heartbeatMs, type StreamItem } from './numbered-stream.ts';
 import { placeOf } from './visibility.ts';
 
 export type LogItem = StreamItem<OutputLine & { readonly jobId: string }>;

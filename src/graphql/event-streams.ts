@@ -4,7 +4,7 @@ import {
   environmentSelection,
   readEvents,
   redeploySelection,
-  streamChanges,
+  streamEventMarks,
   streamEvents,
 } from '../control/event-stream.ts';
 import { InvalidInput } from '../errors.ts';
@@ -169,6 +169,7 @@ function changes(
   id: string,
 ) {
   return source(context, async function* (signal) {
-    for await (const _position of streamChanges(context.control, environmentId, concerns, signal)) yield id;
+    for await (const _position of streamEventMarks(context.control, environmentId, concerns, signal))
+      yield id;
   });
 }

@@ -1,6 +1,6 @@
 // Streams as GraphQL sees them: sources that can be ended from outside, the items that every log stream has besides its
 // own, and the cursor handed to the transport.
-import type { StreamItem } from '../control/event-stream.ts';
+import type { StreamItem } from '../control/numbered-stream.ts';
 import { builder } from './builder.ts';
 import { type Context, renewLoaders } from './context.ts';
 
