@@ -30,8 +30,9 @@ export interface ProxyPlace {
 
 export async function prepareProxy(deps: Deps, place: ProxyPlace, spec: ProxySpec): Promise<ProxyStart> {
   const { store, runtime, controlKeys } = deps;
-  const [rotation, pems, gateway, now] = await Promise.all([
-    readRotation(store.db, place.environmentId),
+  // First, so that a certificate renewed meanwhile is newer than what is noted of it: it is told once more, and never missed.
+  const rotation = await readRotation(store.db, place.environmentId);
+  const [pems, gateway, now] = await Promise.all([
     openCertificates(deps, spec.certificates),
     runtime.gatewayOf(networkName(place.environmentId)),
     readClock(store.db),
