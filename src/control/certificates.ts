@@ -5,7 +5,13 @@ import { makeSelfSigned } from '../certificates/self-signed.ts';
 import { Conflict, InvalidInput, LimitReached, NotFound, Refusal } from '../errors.ts';
 import { newId } from '../ids.ts';
 import type { Caller } from '../model/callers.ts';
-import { type CertificateSource, certificateSecret, renewAt, selfSignedDays } from '../model/certificates.ts';
+import {
+  type CertificateSource,
+  certificateLimits,
+  certificateSecret,
+  renewAt,
+  selfSignedDays,
+} from '../model/certificates.ts';
 import { checkName } from '../model/rules.ts';
 import { checkHost } from '../model/sites.ts';
 import {
@@ -28,7 +34,7 @@ import { environmentFor } from './places.ts';
 export type CertificateIds = { certificateId: string; environmentId: string };
 
 const mostCertificates = 200;
-const mostHosts = 100;
+const { hostsPerOrder, hostCharacters } = certificateLimits;
 
 export interface UploadCertificateInput {
   readonly environmentId: string;
@@ -136,8 +142,14 @@ async function placeFor(change: Change, caller: Caller, environmentId: string): 
 
 function checkHosts(values: readonly string[]): string[] {
   const path = ['input', 'hosts'];
-  if (values.length === 0 || values.length > mostHosts)
-    throw new InvalidInput(path, `must be 1 to ${mostHosts} host names.`);
+  if (values.length === 0 || values.length > hostsPerOrder)
+    throw new InvalidInput(path, `must be 1 to ${hostsPerOrder} host names.`);
+  const characters = values.reduce((sum, value) => sum + value.length, 0);
+  if (characters > hostCharacters)
+    throw new InvalidInput(
+      path,
+      `must be at most ${hostCharacters} characters together and have ${characters}: a longer certificate can't be renewed while the service proxy runs. Ask for several.`,
+    );
   const hosts = values.map((value, index) => {
     const at = [...path, String(index)];
     const host = checkHost(value, at);

@@ -2,7 +2,12 @@
 import * as control from '../control/certificates.ts';
 import { certificatesPage } from '../control/loading.ts';
 import { isId } from '../ids.ts';
-import { certificateSources, certificateStates, expiresSoonDays } from '../model/certificates.ts';
+import {
+  certificateSources,
+  certificateStates,
+  expiresSoon,
+  expiresSoonDays,
+} from '../model/certificates.ts';
 import { builder } from './builder.ts';
 import { pageRequest, toConnection } from './connections.ts';
 import { described } from './described.ts';
@@ -62,8 +67,7 @@ builder.node(CertificateRef, {
     notAfter: t.expose('notAfter', { type: 'DateTime', nullable: true, description: 'When it expires.' }),
     expiresSoon: t.boolean({
       description: `Whether it expires within ${expiresSoonDays} days.`,
-      resolve: ({ notAfter }) =>
-        notAfter !== null && notAfter.getTime() - Date.now() < expiresSoonDays * 86_400_000,
+      resolve: ({ notAfter }) => notAfter !== null && expiresSoon({ notAfter }, new Date()),
     }),
     failure: t.exposeString('failure', {
       nullable: true,
@@ -116,7 +120,7 @@ function payload(name: string, description: string) {
 mutation({
   name: 'uploadCertificate',
   description:
-    'Adds a certificate that somebody brings. INVALID when the key does not fit, the chain is incomplete or out of order, it has expired or is too weak. LIMIT past 200. Needs the scope `deploy`.',
+    'Adds a certificate that somebody brings. It takes effect with the redeploy of the service proxy, and one that is to follow it is another one. INVALID when the key does not fit, the chain is incomplete or out of order, it has expired or is too weak. LIMIT past 200. Needs the scope `deploy`.',
   input: builder.inputType('UploadCertificateInput', {
     description: 'A certificate with its key.',
     fields: (t) => ({
@@ -140,7 +144,7 @@ mutation({
 mutation({
   name: 'requestCertificate',
   description:
-    'Adds a certificate that the platform makes or obtains: SELF_SIGNED at once, for sandboxes; ACME afterwards, seen by events. CONFLICT when the installation has no authority. Needs the scope `deploy`.',
+    'Adds a certificate that the platform makes or obtains: SELF_SIGNED at once, for sandboxes; ACME afterwards, seen by events. With its chain and key one has at most 15 KiB, which is what a service proxy takes over while it runs; a longer one from the authority is a failure. CONFLICT when the installation has no authority. Needs the scope `deploy`.',
   input: builder.inputType('RequestCertificateInput', {
     description: 'A certificate to make or obtain.',
     fields: (t) => ({
@@ -149,7 +153,7 @@ mutation({
       source: t.field({ type: SourceEnum, description: 'ACME or SELF_SIGNED.' }),
       hosts: t.stringList({
         description:
-          'Host names to cover, 1 to 100, without wildcards. For ACME each must lead to this environment.',
+          'Host names to cover, 1 to 100 and at most 5,000 characters together, without wildcards. For ACME each must lead to this environment.',
       }),
       idempotencyKey: t.string({ required: false, description: 'The same key has one effect.' }),
     }),

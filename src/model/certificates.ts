@@ -37,6 +37,10 @@ export const certificateLimits = {
   textBytes: 64 * 1024,
   rsaBits: 2048,
   hostsPerOrder: 100,
+  /** Of all names in one that is requested, so that what is renewed stays below the next. */
+  hostCharacters: 5_000,
+  /** Chain and key of one that renews itself: HAProxy is told of it in one buffer of 16 KiB, while it runs. */
+  renewableBytes: 15 * 1024,
 } as const;
 
 /** How long one that is signed by itself is valid. */

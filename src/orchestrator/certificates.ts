@@ -6,7 +6,13 @@ import { AcmeFailed } from '../certificates/acme-failure.ts';
 import { readCertificate } from '../certificates/check.ts';
 import { makeSelfSigned } from '../certificates/self-signed.ts';
 import { newId } from '../ids.ts';
-import { certificateSecret, type KeyedChain, renewAt, selfSignedDays } from '../model/certificates.ts';
+import {
+  certificateLimits,
+  certificateSecret,
+  type KeyedChain,
+  renewAt,
+  selfSignedDays,
+} from '../model/certificates.ts';
 import {
   type CertificateRow,
   deleteChallenge,
@@ -30,6 +36,7 @@ const mostAtOnce = 3;
 const mostTries = 10;
 const retrySeconds = { first: 60, longest: 24 * 3_600 };
 const publishMs = 30_000;
+const { renewableBytes } = certificateLimits;
 
 export async function obtainCertificates(deps: Deps, signal: AbortSignal): Promise<void> {
   const { store, replica } = deps;
@@ -102,6 +109,10 @@ async function withdraw(deps: Deps, environmentId: string, token: string): Promi
 async function keep(deps: Deps, row: CertificateRow, keyed: KeyedChain): Promise<void> {
   const { environmentId, id } = row;
   const { pem, subjectHosts, fingerprint, issuer, notBefore, notAfter } = readCertificate(keyed);
+  if (pem.length > renewableBytes)
+    throw new Error(
+      `With its chain it has ${pem.length} bytes; ${renewableBytes} is what a service proxy takes over while it runs. Ask for fewer hosts in one.`,
+    );
   await change(deps, async (current) => {
     if (!(await hasDuty(current.tx, deps.replica, 'CERTIFICATES'))) return;
     const secretId = await keepSecret(deps, current, environmentId, id, pem);

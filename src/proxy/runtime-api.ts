@@ -1,6 +1,7 @@
 // The channel to a proxy's runtime API: TLS with the installation's client key, one connection for each batch, nothing kept
 // open. Anything but the expected answer is a ProxyFault and means "unknown: look again". What to say is decided elsewhere.
 import { createSecureContext } from 'node:tls';
+import { certificateLimits } from '../model/certificates.ts';
 import { converse } from './control-channel.ts';
 import { certificatePath, paths } from './layout.ts';
 import type { MapEntry, RuntimeCommand, ShownRotation } from './rotation.ts';
@@ -53,8 +54,6 @@ export interface RuntimeApiOptions {
 
 const usualDeadlineMs = 2000;
 const longestBatch = 8 * 1024;
-/** HAProxy reads it into one buffer of 16 KiB. */
-const longestPayload = 15 * 1024;
 
 type Say = (lines: readonly string[]) => Promise<readonly string[]>;
 
@@ -159,7 +158,7 @@ async function replaceMap(say: Say, map: string, entries: readonly MapEntry[]): 
 async function setCertificate(say: Say, certificateId: string, text: string): Promise<void> {
   const path = certificatePath(id(certificateId));
   const payload = pem(text);
-  if (payload.length > longestPayload) {
+  if (payload.length > certificateLimits.renewableBytes) {
     throw new ProxyFault(
       'set ssl cert',
       `The certificate ${certificateId} is too long to be renewed at runtime.`,

@@ -11,7 +11,9 @@ import {
 import { deleteEnvironment } from '../../src/control/environments.ts';
 import { createSite, deleteSite } from '../../src/control/sites.ts';
 import { makeMask } from '../../src/graphql/masking.ts';
+import { certificateLimits } from '../../src/model/certificates.ts';
 import { listCertificatesById, listCertificatesDue } from '../../src/postgres/certificates.ts';
+import { openSecrets } from '../../src/postgres/variables.ts';
 import { type Answer, type Api, globalId, openApi } from '../support/api.ts';
 import { type Brought, bringCertificate } from '../support/certificate.ts';
 import { makeRouted, type Routed, toldBy } from './routed.ts';
@@ -105,6 +107,24 @@ test('a self-signed one is ready at once, for sandboxes only, and due before it 
   await expect(request({ environmentId: place.environmentId })).rejects.toMatchObject({
     ...{ code: 'INVALID', inputPath: ['input', 'source'] },
   });
+});
+
+test('names too long for a proxy to be told of while it runs are refused, and as long as they may be they fit', async () => {
+  const hosts = (count: number) =>
+    Array.from({ length: count }, (_, n) => `${`n${n}`.padEnd(60, 'x')}.${'y'.repeat(54)}.org`);
+  await expect(request({ hosts: hosts(43) })).rejects.toMatchObject({
+    ...{
+      code: 'INVALID',
+      inputPath: ['input', 'hosts'],
+      message: expect.stringContaining('5000 characters'),
+    },
+  });
+  const { certificateId } = (await request({ hosts: hosts(42) })).ids;
+  const { secretId } = await rowOf(certificateId);
+  const { store, vault } = api.control;
+  const pem = (await openSecrets(store.db, vault, [secretId ?? ''])).get(secretId ?? '') ?? '';
+  // What an authority signs comes with its own certificates, which take about as much again.
+  expect(pem.length).toBeLessThan(certificateLimits.renewableBytes * 0.6);
 });
 
 test('ACME is refused where there is no authority, and else a wish that is due at once', async () => {
