@@ -2,7 +2,7 @@
 // it resolves them as the world would and finds port 80 of each. Behind that port the questions come to this process, where
 // a test answers them well or badly.
 import { once } from 'node:events';
-import { createServer, type RequestListener } from 'node:http';
+import { request as ask, createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import Docker from 'dockerode';
 import { newAccountKey } from '../../src/certificates/acme.ts';
@@ -24,6 +24,8 @@ export interface AcmeBench {
   readonly answers: Map<string, string>;
   /** Which hosts the authority asked, in order. */
   readonly asked: string[];
+  /** From now on what is asked of the hosts goes to this port of the machine, until it is told otherwise. */
+  lead(port: number | undefined): void;
   close(): Promise<void>;
 }
 
@@ -81,7 +83,11 @@ export async function openAcmeBench(hosts: readonly string[]): Promise<AcmeBench
   const own = { [labels.installation]: installation.id };
   const answers = new Map<string, string>();
   const asked: string[] = [];
-  const server = createServer(answerFrom(answers, asked));
+  let leadsTo: number | undefined;
+  const server = createServer(answerFrom(answers, asked, () => leadsTo));
+  const lead = (port: number | undefined) => {
+    leadsTo = port;
+  };
   const close = async (): Promise<void> => {
     server.close();
     server.closeAllConnections();
@@ -120,17 +126,33 @@ export async function openAcmeBench(hosts: readonly string[]): Promise<AcmeBench
     ]);
     await eventually(() => fetch(`http://${front}/`));
     const directoryUrl = `https://${authority}/acme/local/directory`;
-    return { directoryUrl, trust: root.pem, accountKeyPem: newAccountKey(), answers, asked, close };
+    return { directoryUrl, trust: root.pem, accountKeyPem: newAccountKey(), answers, asked, lead, close };
   } catch (fault) {
     await close();
     throw fault;
   }
 }
 
-function answerFrom(answers: ReadonlyMap<string, string>, asked: string[]): RequestListener {
+function answerFrom(
+  answers: ReadonlyMap<string, string>,
+  asked: string[],
+  leadsTo: () => number | undefined,
+): RequestListener {
   return (request, response) => {
     const token = /^\/\.well-known\/acme-challenge\/(.+)$/.exec(request.url ?? '')?.[1];
     if (token !== undefined) asked.push(request.headers.host ?? '');
+    const port = leadsTo();
+    if (port !== undefined) {
+      const { headers, method, url: path } = request;
+      const asking = ask({ host: '127.0.0.1', port, headers, method, path });
+      asking.on('response', (answer) => {
+        response.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.pipe(response);
+      });
+      asking.on('error', () => response.destroy());
+      request.pipe(asking);
+      return;
+    }
     const answer = answers.get(token ?? '');
     response.writeHead(answer === undefined ? 404 : 200).end(answer);
   };

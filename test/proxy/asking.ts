@@ -2,6 +2,7 @@
 import { type IncomingHttpHeaders, type RequestOptions, request } from 'node:http';
 import { request as secureRequest } from 'node:https';
 import { connect } from 'node:net';
+import { TLSSocket } from 'node:tls';
 
 export interface Answer {
   readonly status: number;
@@ -9,12 +10,16 @@ export interface Answer {
   readonly body: string;
   /** Of the leaf certificate, by HTTPS. */
   readonly fingerprint: string | undefined;
+  /** The same, lower-case hexadecimal. */
+  readonly serial: string | undefined;
 }
 
 export interface Question extends Omit<RequestOptions, 'host'> {
   readonly body?: string | Buffer;
   /** By HTTPS with this name. */
   readonly secure?: boolean;
+  /** By HTTPS only with a certificate that this root vouches for; without it, with any. */
+  readonly ca?: string;
 }
 
 export function ask(address: string, host: string, question: Question = {}): Promise<Answer> {
@@ -26,15 +31,11 @@ export function ask(address: string, host: string, question: Question = {}): Pro
       host: address,
       port: options.port ?? (secure ? 8443 : 8080),
       headers: { host, ...headers },
-      ...(secure ? { servername: host, rejectUnauthorized: false } : {}),
+      ...(secure ? { servername: host, rejectUnauthorized: options.ca !== undefined } : {}),
     };
     const asking = (secure ? secureRequest : request)(all, (response) => {
       const { socket } = response;
-      const fingerprint =
-        'getPeerX509Certificate' in socket
-          ? (socket as { getPeerX509Certificate(): { fingerprint256: string } }).getPeerX509Certificate()
-              .fingerprint256
-          : undefined;
+      const leaf = socket instanceof TLSSocket ? socket.getPeerCertificate() : undefined;
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('error', reject);
@@ -43,7 +44,8 @@ export function ask(address: string, host: string, question: Question = {}): Pro
           status: response.statusCode ?? 0,
           headers: response.headers,
           body: Buffer.concat(chunks).toString(),
-          fingerprint,
+          fingerprint: leaf?.fingerprint256,
+          serial: leaf?.serialNumber?.toLowerCase(),
         }),
       );
     });

@@ -62,10 +62,8 @@ export async function openApi(settings: Partial<ControlSettings> = {}): Promise<
   const admin = world.token.caller;
   const contextFor = (caller: Caller | undefined, signal: AbortSignal) =>
     createContext(control, { caller, signal });
-  const run: Api['run'] = async (source, variables = {}, ...callers) => {
-    const caller = callers.length === 0 ? admin : callers[0];
-    return executed(source, variables, contextFor(caller, new AbortController().signal));
-  };
+  const run: Api['run'] = async (source, variables = {}, ...callers) =>
+    runDocument(control, callers.length === 0 ? admin : callers[0], source, variables);
   return {
     ...{ world, control, admin, statements, run },
     mutate: async (source, variables, caller = admin) => {
@@ -107,7 +105,14 @@ async function tablesOf({ store }: Control): Promise<string[]> {
   return rows.map((row) => String(row.table_name));
 }
 
-async function executed(source: string, variableValues: object, contextValue: Context): Promise<Answer> {
+/** One document, for a test that has a control room already. */
+export async function runDocument(
+  control: Control,
+  caller: Caller | undefined,
+  source: string,
+  variableValues: object = {},
+): Promise<Answer> {
+  const contextValue = createContext(control, { caller, signal: new AbortController().signal });
   const schema = buildSchema();
   const document = parse(source);
   const invalid = validate(schema, document);
