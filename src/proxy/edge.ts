@@ -158,15 +158,17 @@ function sections(input: EdgeInput): string[][] {
   ];
 }
 
-/** Silence is for the environments' proxies to judge, whose longest limit these pass. A connection carries much, so one
- * that fails before it has carried anything is tried on another proxy, and no other. */
+/**
+ * Silence is for the environments' proxies to judge, whose longest limit these pass. A connection carries much, so one that
+ * fails before it has carried anything is tried on another proxy, and no other; soon, for they are on this machine.
+ */
 const defaultsSection = [
   'defaults',
   'mode tcp',
   'option redispatch 1',
   'retries 3',
   'balance leastconn',
-  'timeout connect 5s',
+  'timeout connect 2s',
   'timeout queue 5s',
   'timeout client 65m',
   'timeout server 65m',

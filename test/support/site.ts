@@ -114,14 +114,14 @@ export interface Visitors {
 }
 
 /** Some on connections kept alive, one on a new connection each time, one who asks for what takes a while. */
-export function sendVisitors(address: string, host: string): Visitors {
+export function sendVisitors(address: string, host: string, port: number = ports.plain): Visitors {
   const seen: Record<string, number> = {};
   const failures: string[] = [];
   const agent = new Agent({ keepAlive: true, maxSockets: 3 });
   let running = true;
   async function visit(path: string, by: Agent | false): Promise<void> {
     while (running) {
-      const status = await ask(address, host, path, by);
+      const status = await ask(address, host, path, by, port);
       seen[status] = (seen[status] ?? 0) + 1;
       if (status !== '200') failures.push(`${new Date().toISOString()} ${path} ${status}`);
       await sleep(50);
@@ -151,10 +151,11 @@ export function ask(
   host: string,
   path = '/',
   agent: Agent | false = false,
+  port: number = ports.plain,
 ): Promise<string> {
   return new Promise((resolve) => {
     const headers = { host };
-    const asking = request({ host: address, port: ports.plain, path, headers, agent, timeout: 5_000 });
+    const asking = request({ host: address, port, path, headers, agent, timeout: 5_000 });
     asking.on('response', (response) => {
       let text = '';
       response.setEncoding('utf8').on('data', (part: string) => (text += part));
