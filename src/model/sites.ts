@@ -52,6 +52,8 @@ export const mostCorsOrigins = 50;
 
 const hostLabel = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
 const hostName = new RegExp(`^\\.?(?:${hostLabel}\\.)*${hostLabel}$`);
+/** Scheme, the longest host and a port. */
+const longestOrigin = 267;
 const originText = new RegExp(`^https?://(?:${hostLabel}\\.)*${hostLabel}(?::[0-9]{1,5})?$`);
 
 /** In lower case; an international name in its ASCII form. A leading dot: the domain and everything below it. */
@@ -75,10 +77,10 @@ export function checkCorsOrigins(values: readonly string[], path: readonly strin
       values.length,
     );
   for (const [index, value] of values.entries())
-    if (!originText.test(value))
+    if (value.length > longestOrigin || !originText.test(value))
       throw new InvalidInput(
         [...path, String(index)],
-        'must be an origin such as https://app.example.org, in lower case and without a path.',
+        `must be an origin such as https://app.example.org, in lower case, without a path and at most ${longestOrigin} characters long.`,
       );
   return [...new Set(values)];
 }

@@ -3,6 +3,7 @@
 import { mebibyte } from '../model/service-types/engine-kind.ts';
 import type { RedeployRow } from '../postgres/redeploys.ts';
 import { checkCommand, owner } from '../proxy/layout.ts';
+import { UnfitForProxy } from '../proxy/words.ts';
 import { EngineFault, labels } from '../runtime/runtime.ts';
 import { assertHeld, type Hold } from './deps.ts';
 import { prepareProxy } from './proxy-start.ts';
@@ -18,7 +19,9 @@ export async function checkProxy(
   if (spec.proxy === null) return undefined;
   const { runtime, installation } = hold.deps;
   const name = checkName(serviceId);
-  const { files } = await prepareProxy(hold.deps, { environmentId, name, size: spec.size }, spec.proxy);
+  const prepared = prepareProxy(hold.deps, { environmentId, name, size: spec.size }, spec.proxy);
+  const files = await prepared.then((start) => start.files, unfitLine);
+  if (typeof files === 'string') return [files];
   assertHeld(hold);
   await runtime.removeContainer(name, installation.id);
   await runtime.startContainer(
@@ -51,6 +54,12 @@ export async function checkProxy(
   } finally {
     await runtime.removeContainer(name, installation.id);
   }
+}
+
+/** What can't be written at all is refused as well. */
+function unfitLine(fault: unknown): string {
+  if (fault instanceof UnfitForProxy) return fault.message;
+  throw fault;
 }
 
 /** One for each service: what a process that died has left goes with the next check, or with the service. */

@@ -26,6 +26,7 @@ const limits: readonly (readonly [field: string, value: number])[] = [
 const origins: readonly string[] = [
   ...['', '*', 'null', 'app.example.org', 'ftp://app.example.org', 'https://app.example.org/'],
   ...['https://App.example.org', 'https://a:b@app.example.org', 'https://app.example.org\n', 'a\0'],
+  `https://${'a.'.repeat(130)}test`,
 ];
 
 /** Fields that a new site and a changed one have in common. */
