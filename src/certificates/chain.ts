@@ -16,8 +16,8 @@ export function isSelfSigned(certificate: X509Certificate): boolean {
 export function insistOnChain(chain: Chain, trust: readonly X509Certificate[], now: Date): void {
   chain.forEach((certificate, index) => {
     insistOnTime(certificate, index, now);
-    insistOnStrength(certificate, index);
   });
+  insistOnStrongChain(chain);
   chain.slice(1).forEach((issuer, index) => {
     const certificate = chain[index];
     if (certificate !== undefined) insistOnIssuer(certificate, issuer, index);
@@ -35,6 +35,11 @@ function insistOnTime(certificate: X509Certificate, index: number, now: Date): v
   if (notAfter <= now) throw refused(`${capital(place(index))} expired on ${notAfter.toISOString()}.`);
   if (notBefore > now)
     throw refused(`${capital(place(index))} is not valid until ${notBefore.toISOString()}.`);
+}
+
+/** Throws InvalidInput on `chain` for what HAProxy would not start with. */
+export function insistOnStrongChain(chain: Chain): void {
+  chain.forEach(insistOnStrength);
 }
 
 /** A self-signed certificate's own signature proves nothing, so its digest may be an old one. */

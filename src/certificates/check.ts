@@ -10,7 +10,7 @@ import {
   coversHost,
   type KeyedChain,
 } from '../model/certificates.ts';
-import { insistOnChain, isSelfSigned, oneLine, timesOf } from './chain.ts';
+import { insistOnChain, insistOnStrongChain, isSelfSigned, oneLine, timesOf } from './chain.ts';
 import { judgeKey } from './keys.ts';
 import { readChain, readKey } from './pem.ts';
 
@@ -42,11 +42,15 @@ export function checkCertificate(upload: CertificateUpload): CheckedCertificate 
   return checked;
 }
 
-/** The facts alone, of a certificate whose making answers for time, hosts and chain; the key must still fit. */
+/**
+ * The facts alone, of a certificate whose making answers for time, hosts and order. The key must still fit and the chain be
+ * strong, whoever made it: a proxy that runs is told of nothing else meanwhile, and one that starts doesn't.
+ */
 export function readCertificate(keyed: KeyedChain): CheckedCertificate {
   const chain = readChain(keyed.chain);
   const key = readKey(keyed.privateKey);
   insistOnKey(key, chain[0]);
+  insistOnStrongChain(chain);
   return describe(chain, key);
 }
 

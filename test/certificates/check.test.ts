@@ -2,7 +2,7 @@
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import { createSecureContext, getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { beforeAll, expect, test } from 'vitest';
-import { type CertificateUpload, checkCertificate } from '../../src/certificates/check.ts';
+import { type CertificateUpload, checkCertificate, readCertificate } from '../../src/certificates/check.ts';
 import { InvalidInput } from '../../src/errors.ts';
 import { day, type Made, make, now } from './make.ts';
 
@@ -168,6 +168,16 @@ test('signatures with an outdated digest are refused, but for a root’s own', a
   const self = await make({ name: 'self', kind: 'RSA-SHA-1', hosts: ['a.example.org'] });
   expect(checkCertificate(uploadOf({ chain: self.pem, privateKey: self.keyPem })).selfSigned).toBe(true);
 });
+
+test.each(['RSA-1024', 'RSA-SHA-1'] as const)(
+  'a chain that no proxy starts with is refused wherever it comes from, not only where somebody brings it: %s',
+  async (kind) => {
+    const weak = await make({ name: 'Weak', issuer: publicRoot, ca: true, kind });
+    const below = await make({ name: 'below', issuer: weak, hosts: ['a.example.org'] });
+    const obtained = { chain: below.pem + weak.pem, privateKey: below.keyPem };
+    expect(() => readCertificate(obtained)).toThrow(InvalidInput);
+  },
+);
 
 test('a certificate that is for clients only is refused', async () => {
   const wanted = { name: 'client', issuer: root, hosts: ['a.example.org'] };
