@@ -1,8 +1,9 @@
 // What has to be done now and then and belongs to no service: environments whose services are gone, volumes whose waiting
-// time is over, history past its retention, replicas that died.
+// time is over, history past its retention, replicas that died, and what they left to be answered.
 
 import { eventRetention } from '../model/events.ts';
 import { networkName } from '../model/jobs.ts';
+import { pruneChallenges } from '../postgres/certificates.ts';
 import { change } from '../postgres/change.ts';
 import { type EnvironmentRow, listEmptyDeleting, markEnvironmentDeleted } from '../postgres/environments.ts';
 import { pruneEvents } from '../postgres/event-log.ts';
@@ -42,4 +43,5 @@ export async function pruneHistory(deps: Deps): Promise<void> {
   await pruneEvents(deps.store, eventRetention.events, eventRetention.days);
   await pruneKeys(deps.store);
   await pruneReplicas(deps.store);
+  await pruneChallenges(deps.store);
 }

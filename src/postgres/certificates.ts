@@ -1,6 +1,6 @@
 // Rows of certificates. Chain and key are a secret of the environment's service proxy; only their facts stand here.
 import { and, asc, count, eq, inArray, isNotNull, isNull, sql } from 'drizzle-orm';
-import type { Reader, Transaction } from './open.ts';
+import type { Reader, Store, Transaction } from './open.ts';
 import { type PageRequest, pagesByParent } from './pages.ts';
 import { certificates, challenges, sites } from './tables/sites.ts';
 
@@ -132,4 +132,9 @@ export async function insertChallenge(
 
 export async function deleteChallenge(tx: Transaction, token: string): Promise<void> {
   await tx.delete(challenges).where(eq(challenges.token, token));
+}
+
+/** What a process that died had not withdrawn; no authority asks for so long. */
+export async function pruneChallenges({ db }: Store): Promise<void> {
+  await db.delete(challenges).where(sql`${challenges.createdAt} < now() - interval '1 day'`);
 }

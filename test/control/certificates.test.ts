@@ -12,7 +12,13 @@ import { deleteEnvironment } from '../../src/control/environments.ts';
 import { createSite, deleteSite } from '../../src/control/sites.ts';
 import { makeMask } from '../../src/graphql/masking.ts';
 import { certificateLimits } from '../../src/model/certificates.ts';
-import { listCertificatesById, listCertificatesDue } from '../../src/postgres/certificates.ts';
+import {
+  insertChallenge,
+  listCertificatesById,
+  listCertificatesDue,
+  pruneChallenges,
+} from '../../src/postgres/certificates.ts';
+import { listChallenges } from '../../src/postgres/sites.ts';
 import { openSecrets } from '../../src/postgres/variables.ts';
 import { type Answer, type Api, globalId, openApi } from '../support/api.ts';
 import { type Brought, bringCertificate } from '../support/certificate.ts';
@@ -151,6 +157,17 @@ test('certificates of an environment that is being deleted are obtained and rene
   await deleteEnvironment(api.control, api.admin, { environmentId: own.environmentId, confirm });
   const due = await listCertificatesDue(api.control.store.db, 100);
   expect(due.map(({ id }) => id)).not.toContain(ids.certificateId);
+});
+
+test('answers to an authority that nobody withdrew are gone after a day', async () => {
+  const { environmentId } = own;
+  const { store } = api.control;
+  await store.db.transaction(async (tx) => {
+    for (const token of ['old', 'new']) await insertChallenge(tx, { token, environmentId, answer: 'a' });
+  });
+  await store.raw`update challenges set created_at = now() - interval '25 hours' where token = 'old'`;
+  await pruneChallenges(store);
+  expect(await listChallenges(store.db, environmentId)).toEqual({ new: 'a' });
 });
 
 test('a site may wait for one that is still to be obtained', async () => {

@@ -2,10 +2,14 @@
 // edge, either may die, and a redeploy replaces them without a lost request.
 import Docker from 'dockerode';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { requestCertificate } from '../../src/control/certificates.ts';
 import { disableMaintenance, enableMaintenance } from '../../src/control/maintenance.ts';
+import { createSite } from '../../src/control/sites.ts';
 import { updateService } from '../../src/control/update-service.ts';
 import { containerName } from '../../src/model/jobs.ts';
+import { updateCertificate } from '../../src/postgres/certificates.ts';
 import type { JobRow } from '../../src/postgres/jobs.ts';
+import { ask as askSecurely } from '../proxy/asking.ts';
 import { freePorts } from '../support/free-ports.ts';
 import { expectPeace } from '../support/oracle.ts';
 import { type FreshDatabase, freshDatabase } from '../support/postgres.ts';
@@ -75,6 +79,23 @@ test('both are told of maintenance', async () => {
   expect(await answers('503')).toHaveLength(2);
   await disableMaintenance(world.control, world.caller, { serviceId });
   await answers('200');
+});
+
+test('both are told of a certificate that was renewed', async () => {
+  const { environmentId, serviceId, proxyId } = site;
+  const { control, caller } = world;
+  const host = 'renewed.test';
+  const input = { environmentId, name: 'Made', source: 'SELF_SIGNED' as const, hosts: [host] };
+  const { certificateId } = (await requestCertificate(control, caller, input)).ids;
+  await createSite(control, caller, { environmentId, serviceId, host, certificateId });
+  expect((await redeployed(world, proxyId)).state).toBe('SUCCEEDED');
+  const serials = () =>
+    ofEach(async ({ address }) => (await askSecurely(address ?? '', host, { secure: true })).serial);
+  const [before, same] = await serials();
+  expect(same).toBe(before);
+  await control.store.db.transaction((tx) => updateCertificate(tx, certificateId, { dueAt: new Date(0) }));
+  const isRenewed = ([one, other]: (string | undefined)[]) => one !== before && one === other;
+  await until('both show another one', serials, isRenewed);
 });
 
 test('a redeploy of both loses no request', async () => {
