@@ -185,10 +185,17 @@ async function pendingChanges(): Promise<unknown[]> {
   return (await query(document, { id: globalId('Service', site.proxyId) })).node.pendingChanges;
 }
 
-async function events(type: string): Promise<{ message: string }[]> {
-  const document = `query ($id: ID!) { events(environmentId: $id, first: 100) { items { ... on Event { type message } } } }`;
-  const { items } = (await query(document, { id: globalId('Environment', site.environmentId) })).events;
-  return items.filter((item: { type?: string }) => item.type === type);
+async function events(type: string): Promise<{ type?: string; message: string }[]> {
+  const document = `query ($id: ID!, $after: Cursor) { events(environmentId: $id, first: 100, after: $after) {
+    endCursor hasNextPage items { ... on Event { type message } } } }`;
+  const items: { type?: string; message: string }[] = [];
+  for (let after: string | null = null; ; ) {
+    const id = globalId('Environment', site.environmentId);
+    const { events: page }: Answer['data'] = await query(document, { id, after });
+    items.push(...page.items);
+    if (!page.hasNextPage) return items.filter((item) => item.type === type);
+    after = page.endCursor;
+  }
 }
 
 async function request(source: 'ACME' | 'SELF_SIGNED', hosts: string[]): Promise<string> {
