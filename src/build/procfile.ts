@@ -1,5 +1,6 @@
 // The Procfile: target names and the command line each is started with. Reading it is here; that a command line is run by
 // the image's /bin/sh, and which target becomes which kind of job, is not.
+import { isTarget } from '../model/rules.ts';
 import { BuildInputInvalid } from './faults.ts';
 
 /** Target name → command line, in the file's order. */
@@ -8,7 +9,6 @@ export type Procfile = ReadonlyMap<string, string>;
 export const procfileName = 'Procfile';
 export const procfileMaxBytes = 64 * 1024;
 const mostTargets = 64;
-const longestName = 63;
 
 /** BuildInputInvalid with the line number for everything that isn't `name: command`, a comment or a blank line. */
 export function parseProcfile(text: string): Procfile {
@@ -32,8 +32,11 @@ function parseLine(line: string, number: number): [name: string, command: string
   if (colon < 0) throw fault('A line is "name: command"; here the colon is missing.', number);
   const name = line.slice(0, colon);
   const command = line.slice(colon + 1).trim();
-  if (!/^[A-Za-z0-9_-]+$/.test(name) || name.length > longestName)
-    throw fault(`A target's name has letters, digits, _ and - only, at most ${longestName} of them.`, number);
+  if (!isTarget(name))
+    throw fault(
+      "A target's name is 1 to 40 letters, digits, _ and -, and begins and ends with a letter or digit.",
+      number,
+    );
   if (command === '') throw fault(`The target ${name} has no command.`, number);
   if (command.includes('\0')) throw fault(`The command of ${name} contains a NUL character.`, number);
   return [name, command];

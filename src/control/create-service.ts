@@ -62,6 +62,8 @@ export function createService(
     const [ids] = await addServices(control, caller, change, environment, [{ input, path: ['input'] }]);
     if (ids === undefined) throw new Error('no service was made');
     if (input.type === 'CODE') await routeFirstService(control, caller, change, environment, ids.serviceId);
+    const subject = { environmentId: environment.id, subjectType: 'Service', subjectId: ids.serviceId };
+    change.audit({ caller, action: 'createService', ...subject, after: input.label });
     return { ids, environmentId: environment.id };
   });
 }
@@ -140,8 +142,6 @@ async function announce(
     data: { label, type },
     message: `${caller.tokenName} created the service ${label}.`,
   });
-  const subject = { environmentId: environment.id, subjectType: 'Service', subjectId: serviceId };
-  change.audit({ caller, action: 'createService', ...subject });
   if (type === 'CODE') return { serviceId };
   const spec = await wantedSpec(tx, service);
   if (spec === undefined) throw new Error(`no spec for the new service ${label}`);

@@ -27,14 +27,8 @@ export function stopService(
     refuseUnlessRedeployable(service, caller);
     await cancelOpen(change, service);
     await updateService(change.tx, service.id, { stopped: true }, true);
-    tell(
-      change,
-      caller,
-      service,
-      'SERVICE_STOPPED',
-      `${caller.tokenName} stopped ${service.label}.`,
-      'stopService',
-    );
+    tell(change, service, 'SERVICE_STOPPED', `${caller.tokenName} stopped ${service.label}.`);
+    audit(change, caller, service, 'stopService');
     return { ids: { serviceId: service.id }, environmentId: service.environmentId };
   });
 }
@@ -65,6 +59,7 @@ export function deleteService(
     if (input.confirm !== service.label)
       throw new InvalidInput(['input', 'confirm'], `must be the service's label, ${service.label}.`);
     await markServiceDeleting(control, caller, change, service);
+    audit(change, caller, service, 'deleteService');
     for (const site of await removeSitesOfService(change.tx, service.id))
       change.emit({
         environmentId: service.environmentId,
@@ -88,7 +83,7 @@ export async function markServiceDeleting(
   await updateService(change.tx, service.id, { deletionRequestedAt: new Date() }, true);
   await retireVolumes(change.tx, service.id, control.settings.volumeRetentionSeconds);
   const sentence = `${caller.tokenName} asked to delete ${service.label}.`;
-  tell(change, caller, service, 'SERVICE_DELETION_REQUESTED', sentence, 'deleteService');
+  tell(change, service, 'SERVICE_DELETION_REQUESTED', sentence);
 }
 
 /** A customization that the platform can't make again would be lost. */
@@ -115,14 +110,15 @@ async function cancelOpen(change: Change, service: ServiceRow): Promise<void> {
 
 function tell(
   change: Change,
-  caller: Caller,
-  service: ServiceRow,
+  { environmentId, id: serviceId }: ServiceRow,
   type: 'SERVICE_STOPPED' | 'SERVICE_DELETION_REQUESTED',
   message: string,
-  action: string,
 ): void {
-  const { environmentId, id: serviceId } = service;
   change.emit({ environmentId, serviceId, type, data: {}, message });
-  change.audit({ caller, action, environmentId, subjectType: 'Service', subjectId: serviceId });
   change.nudge('due');
+}
+
+function audit(change: Change, caller: Caller, service: ServiceRow, action: string): void {
+  const { environmentId, id, label } = service;
+  change.audit({ caller, action, environmentId, subjectType: 'Service', subjectId: id, before: label });
 }

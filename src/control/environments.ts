@@ -54,6 +54,7 @@ export function createEnvironment(
       environmentId,
       subjectType: 'Environment',
       subjectId: environmentId,
+      after: [name, ...(input.services ?? []).map(({ label }) => label)].join(' '),
     });
     const wanted = (input.services ?? []).map((service, index) => ({
       input: service,

@@ -5,6 +5,7 @@ import type { EventType, LoggedEvent, Position } from '../model/events.ts';
 import { listEnvironmentsById } from '../postgres/environments.ts';
 import { listRedeploysById } from '../postgres/redeploys.ts';
 import type { Control } from './control.ts';
+import { loadServices } from './loading.ts';
 import {
   type LogPage,
   readPage,
@@ -91,12 +92,37 @@ export async function redeploySelection(
   return { environmentId, redeployId, ended: async () => (await find())?.endedAt !== null };
 }
 
+/** What a state stream is of: all of an environment, or one service of it. */
+export interface StateSubject {
+  readonly environmentId: string;
+  readonly serviceId?: string;
+  readonly ended: () => Promise<boolean>;
+}
+
 /** State streams: a mark at once, then one whenever something that concerns the subject has happened. */
 export function streamEventMarks(
   { log }: Control,
-  environmentId: string,
-  concerns: (event: LoggedEvent) => boolean,
+  { environmentId, serviceId, ended }: StateSubject,
   signal: AbortSignal,
 ): AsyncGenerator<Position, void, undefined> {
-  return streamChanges({ log, environmentId, isLast: isDeletion }, concerns, signal);
+  const concerns = (event: LoggedEvent) => serviceId === undefined || event.serviceId === serviceId;
+  const isEnd = (event: LoggedEvent) => event.type === 'SERVICE_DELETED' && event.serviceId === serviceId;
+  const isLast = (event: LoggedEvent) => isDeletion(event) || isEnd(event);
+  return streamChanges({ log, environmentId, isLast, ended }, concerns, signal);
+}
+
+/** The service that the caller sees; NotFound when it sees none. */
+export async function serviceSubject(
+  control: Control,
+  caller: Caller,
+  serviceId: string,
+): Promise<StateSubject> {
+  const find = async () => (await loadServices(control, caller, [serviceId])).get(serviceId);
+  const row = await find();
+  if (row === undefined) throw new NotFound('service', ['id']);
+  return {
+    environmentId: row.environmentId,
+    serviceId,
+    ended: async () => (await find())?.deletedAt !== null,
+  };
 }

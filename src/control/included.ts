@@ -42,8 +42,6 @@ export async function includeServices(
     data: { label, type: service.type },
     message: `The service proxy of ${environment.name} was created with it.`,
   });
-  const subject = { environmentId, subjectType: 'Service', subjectId: service.id };
-  change.audit({ caller, action: 'createService', ...subject });
   await deploy(control, caller, change, service);
 }
 

@@ -117,9 +117,17 @@ async function passOver<Item extends Numbered, Part>(
   return own === undefined ? (newest.at(-1)?.seq ?? seq) : own.seq - 1;
 }
 
-/** State streams: a mark at once, then one whenever something that concerns it has happened; steps may be skipped. */
+/**
+ * State streams: a mark at once, then one whenever something that concerns it has happened; steps may be skipped. Of a
+ * subject that has ended there is one mark and no more.
+ */
 export async function* streamChanges<Item extends Numbered, Part>(
-  { log, environmentId, isLast }: Pick<Selection<Item, Part>, 'log' | 'environmentId' | 'isLast'>,
+  {
+    log,
+    environmentId,
+    isLast,
+    ended,
+  }: Pick<Selection<Item, Part>, 'log' | 'environmentId' | 'isLast' | 'ended'>,
   concerns: (item: Item) => boolean,
   signal: AbortSignal,
 ): AsyncGenerator<Position, void, undefined> {
@@ -128,8 +136,10 @@ export async function* streamChanges<Item extends Numbered, Part>(
     const { epoch, lastSeq } = await stateOf(log, environmentId);
     let seq = lastSeq;
     let changed = false;
+    // Asked after the log's end was read: an end that comes later is in the log behind it.
+    const over = await ended();
     yield { environmentId, epoch, seq };
-    while (!signal.aborted) {
+    while (!signal.aborted && !over) {
       await following.wait(seq, heartbeatMs, signal);
       const items = await log.read(environmentId, seq, batch);
       seq = items.at(-1)?.seq ?? seq;

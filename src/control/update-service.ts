@@ -5,6 +5,7 @@ import { checkHealthCheck, type HealthCheckInput } from '../model/health-check.t
 import { checkLabel, checkRange } from '../model/rules.ts';
 import { findEngineKind } from '../model/service-types/index.ts';
 import { chooseSize, maximumScale, maximumWorkerLimit, type SizeInput } from '../model/sizes.ts';
+import type { RedeployStrategy } from '../model/spec.ts';
 import { overlapSeconds } from '../model/tickets.ts';
 import type { Change } from '../postgres/change.ts';
 import {
@@ -25,6 +26,8 @@ export interface UpdateServiceInput {
   readonly scale?: number | null | undefined;
   readonly workerLimit?: number | null | undefined;
   readonly rollBack?: boolean | null | undefined;
+  /** OVERLAP where an operator has set an overlap period; it is used from a scale of 2 on. */
+  readonly strategy?: RedeployStrategy | null | undefined;
   /** Null: back to the standard check; absent fields keep their present value. */
   readonly healthCheck?: HealthCheckInput | null | undefined;
   /** Operators only; null: off. */
@@ -73,6 +76,7 @@ async function patchFrom(
   input: UpdateServiceInput,
 ): Promise<ServicePatch> {
   const patch: ServicePatch = {};
+  if (input.overlapSeconds !== undefined) patch.overlapSeconds = checkOverlap(service, input.overlapSeconds);
   if (input.label != null && input.label !== service.label)
     patch.label = await freeLabel(change, service, input.label);
   const least = findEngineKind(service.runtime)?.minimumMemoryMiB ?? 0;
@@ -81,9 +85,9 @@ async function patchFrom(
   if (input.workerLimit != null)
     patch.workerLimit = await checkWorkerLimit(change, service, input.workerLimit);
   if (input.rollBack != null) patch.rollBack = input.rollBack;
+  if (input.strategy != null) patch.strategy = checkStrategy(service, patch, input.strategy);
   if (input.redeployable != null) patch.redeployable = input.redeployable;
   if (input.healthCheck !== undefined) patch.healthCheck = healthCheckOf(service, input.healthCheck);
-  if (input.overlapSeconds !== undefined) patch.overlapSeconds = checkOverlap(service, input.overlapSeconds);
   return patch;
 }
 
@@ -119,6 +123,23 @@ export function checkOverlap(
   if (service.type !== 'CODE')
     throw new InvalidInput(path, 'is for code services only: nothing else may run twice at once.');
   return checkRange(seconds, overlapSeconds.minimum, overlapSeconds.maximum, path, 'seconds');
+}
+
+/** OVERLAP is what is used wherever it is allowed, so that asking for it takes back that RECREATE was asked for. */
+function checkStrategy(
+  service: ServiceRow,
+  { overlapSeconds = service.overlapSeconds }: ServicePatch,
+  strategy: RedeployStrategy,
+): RedeployStrategy | null {
+  const path = ['input', 'strategy'];
+  if (service.type !== 'CODE') throw new InvalidInput(path, 'is for code services only.');
+  if (strategy === 'RECREATE') return 'RECREATE';
+  if (overlapSeconds === null)
+    throw new InvalidInput(
+      path,
+      'can be OVERLAP once an operator has set an overlap period: open a support ticket of kind OVERLAP_PERIOD.',
+    );
+  return null;
 }
 
 function checkScale(service: ServiceRow, scale: number): number {

@@ -18,6 +18,7 @@ import {
   removeVariables,
   saveVariables,
   type VariableHome,
+  type VariableRow,
 } from '../postgres/variables.ts';
 import { refreshAutomaticVariables } from './automatic-variables.ts';
 import { type Control, type Mutated, mutate } from './control.ts';
@@ -47,9 +48,10 @@ export function setVariables(
     if (items.length === 0)
       throw new InvalidInput(['input', 'variables'], 'must name at least one variable.');
     const home = { organizationId, environmentId: service.environmentId, serviceId: service.id };
+    const before = await rowsOf(change, service.id);
     const set = await saveUserVariables(control, change, home, items, caller.tokenName, ['input']);
     await updateService(change.tx, service.id, {});
-    tell(change, caller, service, { set, unset: [] }, 'setVariables');
+    await tell(change, caller, service, { set, unset: [] }, before, 'setVariables');
     return { ids: { serviceId: service.id }, environmentId: service.environmentId };
   });
 }
@@ -73,7 +75,7 @@ export function unsetVariables(
     );
     if (input.names.length === 0)
       throw new InvalidInput(['input', 'names'], 'must name at least one variable.');
-    const present = (await listVariables(change.tx, [service.id])).get(service.id) ?? [];
+    const present = await rowsOf(change, service.id);
     for (const [index, name] of input.names.entries()) {
       const path = ['input', 'names', String(index)];
       const row = present.find((each) => each.name === name);
@@ -85,7 +87,7 @@ export function unsetVariables(
     const unset = await removeVariables(change.tx, service.id, input.names);
     await updateService(change.tx, service.id, {});
     await refreshAutomaticVariables(control, change, environment);
-    tell(change, caller, service, { set: [], unset }, 'unsetVariables');
+    await tell(change, caller, service, { set: [], unset }, present, 'unsetVariables');
     return { ids: { serviceId: service.id }, environmentId: service.environmentId };
   });
 }
@@ -178,7 +180,7 @@ export async function saveUserVariables(
   updatedBy: string,
   path: readonly string[],
 ): Promise<string[]> {
-  const present = (await listVariables(tx, [home.serviceId])).get(home.serviceId) ?? [];
+  const present = await rowsOf({ tx }, home.serviceId);
   for (const [index, { name }] of items.entries())
     if (present.some((row) => row.name === name && row.source === 'AUTOMATIC'))
       throw new Conflict(`${name} is set by the platform and can't be set.`, [
@@ -228,14 +230,22 @@ async function checkTotals(
     );
 }
 
-function tell(
+async function rowsOf({ tx }: Pick<Change, 'tx'>, serviceId: string): Promise<readonly VariableRow[]> {
+  return (await listVariables(tx, [serviceId])).get(serviceId) ?? [];
+}
+
+async function tell(
   change: Change,
   caller: Caller,
   service: { readonly id: string; readonly environmentId: string; readonly label: string },
   data: { readonly set: readonly string[]; readonly unset: readonly string[] },
+  before: readonly VariableRow[],
   action: string,
-): void {
-  const names = [...data.set, ...data.unset].join(', ') || 'nothing';
+): Promise<void> {
+  const changed = [...data.set, ...data.unset];
+  const names = changed.join(', ') || 'nothing';
+  const digests = (rows: readonly VariableRow[]) =>
+    rows.flatMap(({ name, digest }) => (changed.includes(name) ? [`${name}=${digest}`] : [])).join(' ');
   const { environmentId, id: serviceId } = service;
   change.emit({
     environmentId,
@@ -244,5 +254,7 @@ function tell(
     data,
     message: `${caller.tokenName} changed variables of ${service.label}: ${names}. They take effect with the next redeploy.`,
   });
-  change.audit({ caller, action, environmentId, subjectType: 'Service', subjectId: serviceId, after: names });
+  const subject = { environmentId, subjectType: 'Service', subjectId: serviceId };
+  const after = digests(await rowsOf(change, serviceId));
+  change.audit({ caller, action, ...subject, before: digests(before), after });
 }

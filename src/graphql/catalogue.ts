@@ -1,7 +1,8 @@
 // What can be had (the catalogue), where things run (pods), and how the installation's parts are.
+import { checkHealth } from '../control/health.ts';
 import { databaseVersion } from '../control/installation.ts';
 import type { EngineKind } from '../model/service-types/engine-kind.ts';
-import { engineKinds } from '../model/service-types/index.ts';
+import { engineKinds, includedTypes, type ServiceType, serviceTypes } from '../model/service-types/index.ts';
 import { namedSizes, sizeLimits } from '../model/sizes.ts';
 import { version } from '../version.ts';
 import { builder } from './builder.ts';
@@ -35,6 +36,22 @@ const RuntimeEntryRef = builder.objectRef<EngineKind>('RuntimeEntry').implement(
   }),
 });
 
+const ServiceTypeEntryRef = builder.objectRef<ServiceType>('ServiceTypeEntry').implement({
+  description: 'A type of service.',
+  fields: (t) => ({
+    type: t.field({ type: ServiceTypeEnum, description: 'Its name in inputs.', resolve: (type) => type }),
+    included: t.boolean({
+      description: 'Whether every environment is made with one: createService is refused for it.',
+      resolve: (type) => includedTypes.includes(type),
+    }),
+    runtimes: t.field({
+      type: [RuntimeEntryRef],
+      description: 'Runtimes to choose from; empty where there is nothing to choose.',
+      resolve: (type) => engineKinds.filter((kind) => kind.type === type),
+    }),
+  }),
+});
+
 const NamedSizeRef = builder.objectRef<(typeof namedSizes)[number]>('NamedSize').implement({
   description: 'A customary size; any other within the limits is taken too.',
   fields: (t) => ({
@@ -47,6 +64,11 @@ const NamedSizeRef = builder.objectRef<(typeof namedSizes)[number]>('NamedSize')
 const CatalogueRef = builder.objectRef<Record<never, never>>('Catalogue').implement({
   description: 'What a form for services needs.',
   fields: (t) => ({
+    serviceTypes: t.field({
+      type: [ServiceTypeEntryRef],
+      description: 'Types of services.',
+      resolve: () => serviceTypes,
+    }),
     runtimes: t.field({
       type: [RuntimeEntryRef],
       description: 'Runtimes of databases and caches.',
@@ -67,7 +89,7 @@ const CatalogueRef = builder.objectRef<Record<never, never>>('Catalogue').implem
 builder.queryField('catalogue', (t) =>
   t.field({
     type: CatalogueRef,
-    description: 'What can be had: runtimes, versions, sizes.',
+    description: 'What can be had: service types, runtimes, versions, sizes.',
     authScopes: { may: 'READ' },
     resolve: () => ({}),
   }),
@@ -125,9 +147,32 @@ builder.node(PodRef, {
   }),
 });
 
+interface Part {
+  readonly name: string;
+  readonly healthy: boolean;
+  readonly message: string;
+}
+
+const PartRef = builder.objectRef<Part>('InstallationPart').implement({
+  description: 'A part that the installation needs, as it was asked just now; /health tells the same.',
+  fields: (t) => ({
+    name: t.exposeString('name', { description: 'Its name, such as database or engine.' }),
+    healthy: t.exposeBoolean('healthy', { description: 'Whether it works.' }),
+    message: t.exposeString('message', { description: 'How it is, for people.' }),
+  }),
+});
+
 const InstallationRef = builder.objectRef<Record<never, never>>('Installation').implement({
   description: 'This installation and its parts.',
   fields: (t) => ({
+    parts: t.field({
+      type: [PartRef],
+      description: 'The parts it needs and how they are.',
+      resolve: async (_root, _args, { control }) => {
+        const { parts } = await checkHealth(control);
+        return Object.entries(parts).map(([name, part]) => ({ name, ...part }));
+      },
+    }),
     version: t.string({ description: 'Version of Berth.', resolve: () => version }),
     engineVersion: t.string({
       nullable: true,

@@ -12,8 +12,8 @@ import { builder } from './builder.ts';
 import { pageRequest, toConnection } from './connections.ts';
 import { described } from './described.ts';
 import { sized } from './environment.ts';
-import { loadEach, localId } from './ids.ts';
-import { loaded, mutation, type Payload } from './mutation.ts';
+import { loadEach, loaded, localId } from './ids.ts';
+import { mutation, type Payload } from './mutation.ts';
 import { CertificateRef, EnvironmentRef } from './refs.ts';
 
 const SourceEnum = builder.enumType('CertificateSource', {
@@ -90,8 +90,8 @@ builder.objectField(EnvironmentRef, 'certificates', (t) =>
         return toConnection(rows, request, (certificate) => certificate.id);
       },
     },
-    { description: 'A page of certificates.' },
-    { description: 'One certificate in its list.' },
+    { name: 'CertificateConnection', description: 'A page of certificates.' },
+    { name: 'CertificateEdge', description: 'One certificate in its list.' },
   ),
 );
 

@@ -8,8 +8,9 @@ import { asksOnly, briefFields } from './asked.ts';
 import { AuditRef } from './audit.ts';
 import { builder } from './builder.ts';
 import { pageRequest, toConnection } from './connections.ts';
-import { loadEach, localId } from './ids.ts';
-import { callerOf, loaded, mutation, type Payload } from './mutation.ts';
+import { loadEach, loaded, localId } from './ids.ts';
+import { callerOf, mutation, type Payload } from './mutation.ts';
+import { RedeployConnection } from './redeploy.ts';
 import { EnvironmentRef, PodRef, RedeployRef, ServiceRef } from './refs.ts';
 import { EnvironmentKind, HealthEnum } from './scalars.ts';
 import { NewServiceInput, ServiceTypeEnum, serviceInput } from './service-inputs.ts';
@@ -67,8 +68,8 @@ builder.node(EnvironmentRef, {
           );
         },
       },
-      { description: 'A page of services.' },
-      { description: 'One service in its list.' },
+      { name: 'ServiceConnection', description: 'A page of services.' },
+      { name: 'ServiceEdge', description: 'One service in its list.' },
     ),
     redeploys: t.connection(
       {
@@ -85,8 +86,7 @@ builder.node(EnvironmentRef, {
           );
         },
       },
-      { name: 'EnvironmentRedeployConnection', description: 'A page of redeploys.' },
-      { name: 'EnvironmentRedeployEdge', description: 'One redeploy in its list.' },
+      RedeployConnection,
     ),
     audit: t.connection(
       {
@@ -101,8 +101,8 @@ builder.node(EnvironmentRef, {
           );
         },
       },
-      { description: 'A page of audit rows.' },
-      { description: 'One audit row in its list.' },
+      { name: 'AuditConnection', description: 'A page of audit rows.' },
+      { name: 'AuditEdge', description: 'One audit row in its list.' },
     ),
   }),
 });
@@ -120,8 +120,8 @@ builder.queryField('environments', (t) =>
         return toConnection(rows, request, (row) => row.id);
       },
     },
-    { description: 'A page of environments.' },
-    { description: 'One environment in its list.' },
+    { name: 'EnvironmentConnection', description: 'A page of environments.' },
+    { name: 'EnvironmentEdge', description: 'One environment in its list.' },
   ),
 );
 

@@ -14,6 +14,8 @@ import {
 import { builder } from './builder.ts';
 import { described } from './described.ts';
 import { writeGlobalId } from './global-id.ts';
+import { loaded } from './ids.ts';
+import { ServiceRef } from './refs.ts';
 
 const codes = [
   'INVALID',
@@ -87,11 +89,9 @@ builder.objectType(Conflict, {
   name: 'ConflictError',
   description: 'Something stands in the way.',
   fields: (t) => ({
-    with: t.field({
-      type: 'ID',
-      nullable: true,
-      description: 'Id of what stands in the way, for `node`; null when it is no single thing.',
-      resolve: (error) => (error.with === undefined ? null : writeGlobalId(error.with.type, error.with.id)),
+    with: t.node({
+      description: 'What stands in the way, as it is now; null when it is no single thing.',
+      id: (error) => error.with && writeGlobalId(error.with.type, error.with.id),
     }),
   }),
 });
@@ -109,6 +109,11 @@ builder.objectType(NotRedeployable, {
   name: 'NotRedeployableError',
   description: 'Only the support side may replace the jobs of this service.',
   fields: (t) => ({
+    service: t.field({
+      type: ServiceRef,
+      description: 'Which service.',
+      resolve: ({ serviceId }, _args, { loaders }) => loaded(loaders.service.load(serviceId)),
+    }),
     howToProceed: t.string({
       description: 'How to get the redeploy all the same.',
       resolve: () =>

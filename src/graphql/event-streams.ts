@@ -4,17 +4,18 @@ import {
   environmentSelection,
   readEvents,
   redeploySelection,
+  type StateSubject,
+  serviceSubject,
   streamEventMarks,
   streamEvents,
 } from '../control/event-stream.ts';
 import { InvalidInput } from '../errors.ts';
-import type { LoggedEvent } from '../model/events.ts';
 import { builder } from './builder.ts';
 import { type Context, renewLoaders } from './context.ts';
 import { EventTypeEnum } from './event-type.ts';
 import { eventMembers, memberOf, progressMembers } from './events.ts';
-import { localId } from './ids.ts';
-import { callerOf, loaded } from './mutation.ts';
+import { loaded, localId } from './ids.ts';
+import { callerOf } from './mutation.ts';
 import { EnvironmentRef, ServiceRef } from './refs.ts';
 import { afterOf, plainItems, present, source } from './stream.ts';
 
@@ -127,13 +128,12 @@ builder.subscriptionField('environment', (t) =>
   t.field({
     type: EnvironmentRef,
     description:
-      'State stream: the environment as it is, then again whenever something in it has happened. Steps may be skipped, a last state never.',
+      'State stream: the environment as it is, then again whenever something in it has happened. Steps may be skipped, a last state never. Completes after its deletion.',
     authScopes: { may: 'READ' },
     args: { id: t.arg.id({ description: 'Which environment.' }) },
     subscribe: async (_root, args, context) => {
       const id = localId('Environment', args.id, ['id']);
-      await environmentSelection(context.control, callerOf(context), id);
-      return changes(context, id, () => true, id);
+      return changes(context, await environmentSelection(context.control, callerOf(context), id), id);
     },
     resolve: (id, _args, context) => {
       renewLoaders(context);
@@ -146,14 +146,12 @@ builder.subscriptionField('service', (t) =>
   t.field({
     type: ServiceRef,
     description:
-      'State stream: the service as it is, then again whenever something about it has happened. Steps may be skipped, a last state never.',
+      'State stream: the service as it is, then again whenever something about it has happened. Steps may be skipped, a last state never. Completes after its deletion.',
     authScopes: { may: 'READ' },
     args: { id: t.arg.id({ description: 'Which service.' }) },
     subscribe: async (_root, args, context) => {
-      callerOf(context);
       const id = localId('Service', args.id, ['id']);
-      const service = await loaded(context.loaders.service.load(id));
-      return changes(context, service.environmentId, (event) => event.serviceId === id, id);
+      return changes(context, await serviceSubject(context.control, callerOf(context), id), id);
     },
     resolve: (id, _args, context) => {
       renewLoaders(context);
@@ -162,14 +160,8 @@ builder.subscriptionField('service', (t) =>
   }),
 );
 
-function changes(
-  context: Context,
-  environmentId: string,
-  concerns: (event: LoggedEvent) => boolean,
-  id: string,
-) {
+function changes(context: Context, subject: StateSubject, id: string) {
   return source(context, async function* (signal) {
-    for await (const _position of streamEventMarks(context.control, environmentId, concerns, signal))
-      yield id;
+    for await (const _position of streamEventMarks(context.control, subject, signal)) yield id;
   });
 }

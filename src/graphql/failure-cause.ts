@@ -1,7 +1,8 @@
 // Why a redeploy failed: a union, each member with what a person needs to mend it.
 import type { FailureCause } from '../model/failures.ts';
 import { builder } from './builder.ts';
-import { loaded } from './mutation.ts';
+import { loaded } from './ids.ts';
+
 import { JobRef } from './refs.ts';
 
 type Cause<K extends FailureCause['kind']> = Extract<FailureCause, { kind: K }>;
@@ -41,7 +42,8 @@ const HealthCheckFailed = builder.objectRef<Cause<'HEALTH_CHECK_FAILED'>>('Healt
     message: t.exposeString('message', message),
     job: t.field({ ...job, resolve: (cause, _args, { loaders }) => loaded(loaders.job.load(cause.jobId)) }),
     check: t.exposeString('check', {
-      description: "TCP (a connection to PORT), HANDSHAKE (the server's own) or SETTLE (still running).",
+      description:
+        "HTTP or TCP (a request or a connection, by the service's health check or to PORT), HANDSHAKE (the server's own) or SETTLE (still running).",
     }),
     attempts: t.exposeInt('attempts', { description: 'How often it was checked.' }),
     lastOutput: t.exposeString('lastOutput', { description: 'What the last check saw.' }),

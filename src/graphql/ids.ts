@@ -1,4 +1,5 @@
 // Global ids in arguments: the type is checked, so that an id of something else is told from an unknown one.
+import { GraphQLError } from 'graphql';
 import { InvalidInput, NotFound } from '../errors.ts';
 import { isId } from '../ids.ts';
 import { readGlobalId } from './global-id.ts';
@@ -23,4 +24,12 @@ export function serviceIdOf(globalId: string): string {
 /** In the order asked; nothing for what isn't an id at all. */
 export function loadEach<T>(loader: One<T>, ids: readonly string[]): Promise<(T | undefined)[]> {
   return Promise.all(ids.map((id) => (isId(id) ? loader.load(id) : undefined)));
+}
+
+/** The row that a payload speaks of: the caller has just changed it, so it is there. */
+export async function loaded<T>(loading: Promise<T | undefined>): Promise<T> {
+  const row = await loading;
+  if (row === undefined)
+    throw new GraphQLError('It was deleted meanwhile.', { extensions: { code: 'NOT_FOUND' } });
+  return row;
 }

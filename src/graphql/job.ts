@@ -2,9 +2,9 @@
 import * as control from '../control/jobs.ts';
 import { containerName } from '../model/jobs.ts';
 import { builder } from './builder.ts';
-import { loadEach, localId, serviceIdOf } from './ids.ts';
+import { loadEach, loaded, localId, serviceIdOf } from './ids.ts';
 import { LogPageRef, logPage } from './logs.ts';
-import { loaded, mutation, type Payload } from './mutation.ts';
+import { mutation, type Payload } from './mutation.ts';
 import { JobHealthEnum, JobStateEnum, JobTypeEnum, RotationEnum } from './redeploy-enums.ts';
 import { JobRef, RedeployRef, ReleaseRef, ServiceRef } from './refs.ts';
 
@@ -48,6 +48,11 @@ builder.node(JobRef, {
       resolve: (row, _args, { loaders }) =>
         row.releaseId === null ? null : loaders.release.load(row.releaseId),
     }),
+    node: t.string({
+      nullable: true,
+      description: 'Which node of the pod runs it; null where the pod is one Docker host.',
+      resolve: () => null,
+    }),
     image: t.exposeString('image', {
       description: 'Id of its image (sha256:…); of a build, of what it made; empty before.',
     }),
@@ -77,7 +82,7 @@ builder.node(JobRef, {
     logs: t.field({
       type: LogPageRef,
       description:
-        'Lines of its output, oldest first. Of an ended job the last 1,000 are kept; of a build, all.',
+        'Lines of its output, oldest first. Of an ended job the last 1,000 lines, at most 512 KiB, are kept; of a build its first 50,000, each cut at 4,096 characters.',
       args: {
         first: t.arg.int({ description: 'How many at most, 1 to 100.' }),
         after: t.arg({

@@ -5,8 +5,8 @@ import { jobForOutput, type LogItem, readOutputPage, streamOutput } from '../con
 import { InvalidInput } from '../errors.ts';
 import { builder } from './builder.ts';
 import type { Context } from './context.ts';
-import { localId } from './ids.ts';
-import { callerOf, loaded } from './mutation.ts';
+import { loaded, localId } from './ids.ts';
+import { callerOf } from './mutation.ts';
 import { JobRef } from './refs.ts';
 import { afterOf, plainItems, present, source } from './stream.ts';
 

@@ -63,11 +63,3 @@ export function callerOf(context: Context): Caller {
   if (context.caller !== undefined) return context.caller;
   throw new GraphQLError('A token is needed.', { extensions: { code: 'UNAUTHENTICATED' } });
 }
-
-/** The row that a payload speaks of: the caller has just changed it, so it is there. */
-export async function loaded<T>(loading: Promise<T | undefined>): Promise<T> {
-  const row = await loading;
-  if (row === undefined)
-    throw new GraphQLError('It was deleted meanwhile.', { extensions: { code: 'NOT_FOUND' } });
-  return row;
-}

@@ -5,8 +5,8 @@ import * as control from '../control/redeploy.ts';
 import { type Phase, redeployLimits } from '../model/redeploy.ts';
 import { builder } from './builder.ts';
 import { FailureCauseRef } from './failure-cause.ts';
-import { loadEach, localId, serviceIdOf } from './ids.ts';
-import { callerOf, loaded, mutation, type Payload } from './mutation.ts';
+import { loadEach, loaded, localId, serviceIdOf } from './ids.ts';
+import { callerOf, mutation, type Payload } from './mutation.ts';
 import {
   JobHealthEnum,
   JobStateEnum,
@@ -71,6 +71,10 @@ const RedeployJobRef = builder.objectRef<RedeployJob>('RedeployJob').implement({
       nullable: true,
       description: 'Its health while it runs.',
       resolve: ({ job }) => job.health,
+    }),
+    inRotation: t.boolean({
+      description: 'Whether the service proxies send it new requests; false for jobs that no proxy knows.',
+      resolve: ({ job }) => job.rotation === 'IN',
     }),
   }),
 });
@@ -141,6 +145,12 @@ builder.node(RedeployRef, {
     }),
   }),
 });
+
+/** Of a service and of an environment alike. */
+export const RedeployConnection = builder.connectionObject(
+  { type: RedeployRef, name: 'RedeployConnection', description: 'A page of redeploys.' },
+  { name: 'RedeployEdge', description: 'One redeploy in its list.' },
+);
 
 const PlanRef = builder.objectRef<control.RedeployPlan>('RedeployPlan').implement({
   description: 'What a redeploy asked for now would do.',

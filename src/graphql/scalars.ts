@@ -48,7 +48,8 @@ export const EnvironmentKind = builder.enumType('EnvironmentKind', {
 });
 
 export const ScopeEnum = builder.enumType('Scope', {
-  description: 'What a token may do. Scopes add up; none implies another.',
+  description:
+    'What a token may do. Scopes add up; none implies another. What a token may not READ is not there for it, so that nearly everything needs READ as well, git included.',
   values: {
     READ: { value: scopes[0], description: 'Read everything but the values of variables.' },
     DEPLOY: { value: scopes[1], description: 'Create and change services, set variables, push, redeploy.' },

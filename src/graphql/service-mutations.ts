@@ -7,6 +7,7 @@ import { builder } from './builder.ts';
 import { localId, serviceIdOf } from './ids.ts';
 import { HealthCheckInput } from './maintenance.ts';
 import { mutation } from './mutation.ts';
+import { StrategyEnum } from './redeploy-enums.ts';
 import { RedeployRef } from './refs.ts';
 import { CreateServiceInput, SizeInput, serviceInput } from './service-inputs.ts';
 import { servicePayload } from './service-payload.ts';
@@ -61,6 +62,12 @@ mutation({
         type: HealthCheckInput,
         required: false,
         description: 'Another health check, code services only; null: back to the standard one.',
+      }),
+      strategy: t.field({
+        type: StrategyEnum,
+        required: false,
+        description:
+          'RECREATE, though an operator allows OVERLAP; or OVERLAP again, INVALID without an overlap period. Code services only.',
       }),
       overlapSeconds: t.int({
         required: false,

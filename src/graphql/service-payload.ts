@@ -1,6 +1,7 @@
 // The payload of every mutation that changes a service.
 import { builder } from './builder.ts';
-import { loaded, type Payload } from './mutation.ts';
+import { loaded } from './ids.ts';
+import type { Payload } from './mutation.ts';
 import { ServiceRef } from './refs.ts';
 
 export function servicePayload(name: string, description: string) {

@@ -9,9 +9,10 @@ import { asksOnly, briefFields } from './asked.ts';
 import { builder } from './builder.ts';
 import { pageRequest, toConnection } from './connections.ts';
 import { sized } from './environment.ts';
-import { loadEach } from './ids.ts';
+import { loadEach, loaded } from './ids.ts';
 import { HealthCheckRef } from './maintenance.ts';
-import { callerOf, loaded } from './mutation.ts';
+import { callerOf } from './mutation.ts';
+import { RedeployConnection } from './redeploy.ts';
 import { JobStateEnum, JobTypeEnum, SpecChangeRef, StrategyEnum } from './redeploy-enums.ts';
 import { EnvironmentRef, JobRef, RedeployRef, ReleaseRef, ServiceRef, VariableRef } from './refs.ts';
 import { HealthEnum } from './scalars.ts';
@@ -81,7 +82,7 @@ builder.node(ServiceRef, {
     strategy: t.field({
       type: StrategyEnum,
       description: 'How its next redeploy replaces its jobs.',
-      resolve: (row) => strategyOf(row.type, row.scale, row.overlapSeconds),
+      resolve: strategyOf,
     }),
     overlapSeconds: t.exposeInt('overlapSeconds', {
       nullable: true,
@@ -166,8 +167,8 @@ builder.node(ServiceRef, {
           );
         },
       },
-      { description: 'A page of variables.' },
-      { description: 'One variable in its list.' },
+      { name: 'VariableConnection', description: 'A page of variables.' },
+      { name: 'VariableEdge', description: 'One variable in its list.' },
     ),
     jobs: t.connection(
       {
@@ -198,8 +199,8 @@ builder.node(ServiceRef, {
           );
         },
       },
-      { description: 'A page of jobs.' },
-      { description: 'One job in its list.' },
+      { name: 'JobConnection', description: 'A page of jobs.' },
+      { name: 'JobEdge', description: 'One job in its list.' },
     ),
     redeploys: t.connection(
       {
@@ -212,8 +213,7 @@ builder.node(ServiceRef, {
           return toConnection(await loaders.page('redeploys', row.id, request, load), request, (r) => r.id);
         },
       },
-      { description: 'A page of redeploys.' },
-      { description: 'One redeploy in its list.' },
+      RedeployConnection,
     ),
     activeRedeploy: t.field({
       type: RedeployRef,
@@ -232,8 +232,8 @@ builder.node(ServiceRef, {
           return toConnection(await loaders.page('releases', row.id, request, load), request, (r) => r.id);
         },
       },
-      { description: 'A page of releases.' },
-      { description: 'One release in its list.' },
+      { name: 'ReleaseConnection', description: 'A page of releases.' },
+      { name: 'ReleaseEdge', description: 'One release in its list.' },
     ),
   }),
 });

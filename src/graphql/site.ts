@@ -6,8 +6,8 @@ import { type SiteLimits, siteLimits } from '../model/sites.ts';
 import { builder } from './builder.ts';
 import { pageRequest, toConnection } from './connections.ts';
 import { sized } from './environment.ts';
-import { loadEach, localId, serviceIdOf } from './ids.ts';
-import { loaded, mutation, type Payload } from './mutation.ts';
+import { loadEach, loaded, localId, serviceIdOf } from './ids.ts';
+import { mutation, type Payload } from './mutation.ts';
 import { CertificateRef, EnvironmentRef, ServiceRef, SiteRef } from './refs.ts';
 
 const SiteLimitsRef = builder.objectRef<SiteLimits>('SiteLimits').implement({
@@ -94,8 +94,8 @@ builder.objectField(EnvironmentRef, 'sites', (t) =>
         return toConnection(await loaders.page('sites', row.id, request, load), request, (site) => site.id);
       },
     },
-    { description: 'A page of sites.' },
-    { description: 'One site in its list.' },
+    { name: 'SiteConnection', description: 'A page of sites.' },
+    { name: 'SiteEdge', description: 'One site in its list.' },
   ),
 );
 

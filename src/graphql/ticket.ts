@@ -7,8 +7,8 @@ import { builder } from './builder.ts';
 import { pageRequest, toConnection } from './connections.ts';
 import { described } from './described.ts';
 import { sized } from './environment.ts';
-import { loadEach, localId } from './ids.ts';
-import { loaded, mutation, type Payload } from './mutation.ts';
+import { loadEach, loaded, localId } from './ids.ts';
+import { mutation, type Payload } from './mutation.ts';
 import { ActorRef } from './redeploy.ts';
 import { EnvironmentRef, RedeployRef, ServiceRef, TicketRef } from './refs.ts';
 
@@ -100,8 +100,8 @@ builder.objectField(EnvironmentRef, 'supportTickets', (t) =>
         return toConnection(rows, request, (ticket) => ticket.id);
       },
     },
-    { description: 'A page of support tickets.' },
-    { description: 'One support ticket in its list.' },
+    { name: 'SupportTicketConnection', description: 'A page of support tickets.' },
+    { name: 'SupportTicketEdge', description: 'One support ticket in its list.' },
   ),
 );
 

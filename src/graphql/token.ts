@@ -9,8 +9,8 @@ import { pageRequest, toConnection } from './connections.ts';
 import { renewLoaders } from './context.ts';
 import { sized } from './environment.ts';
 import { mutationErrors } from './errors.ts';
-import { loadEach, localId } from './ids.ts';
-import { callerOf, loaded } from './mutation.ts';
+import { loadEach, loaded, localId } from './ids.ts';
+import { callerOf } from './mutation.ts';
 import { EnvironmentRef, TokenRef } from './refs.ts';
 import { ScopeEnum } from './scalars.ts';
 
@@ -87,8 +87,8 @@ const ViewerRef = builder.objectRef<Caller>('Viewer').implement({
           return toConnection(await tokensPage(context.control, caller, request), request, (row) => row.id);
         },
       },
-      { description: 'A page of tokens.' },
-      { description: 'One token in its list.' },
+      { name: 'TokenConnection', description: 'A page of tokens.' },
+      { name: 'TokenEdge', description: 'One token in its list.' },
     ),
   }),
 });

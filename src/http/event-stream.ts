@@ -50,7 +50,7 @@ async function writeStream(
   context: StreamContext,
   result: Result,
   tokens: TokenWatch,
-  { sendMs }: EdgeLimits,
+  { sendMs, pingMs }: EdgeLimits,
 ): Promise<void> {
   const { res: response, ending, caller } = context;
   const { signal } = ending;
@@ -64,7 +64,9 @@ async function writeStream(
   try {
     for (;;) {
       context.cursor = undefined;
-      const { done, value } = await items.next();
+      // State streams can be quiet for days; a comment tells whether the client is still there, and it that we are.
+      const beating = setInterval(() => void send(response, ':\n\n', sendMs), pingMs);
+      const { done, value } = await Promise.resolve(items.next()).finally(() => clearInterval(beating));
       if (done === true || signal.aborted) break;
       if (!(await send(response, eventOf(value, context.cursor), sendMs))) return;
     }

@@ -57,8 +57,14 @@ export function failureAmong(
   return undefined;
 }
 
-export function healthyBy(job: JobView, healthySeconds: number): Date {
-  return new Date((job.startedAt ?? job.createdAt).getTime() + healthySeconds * 1000);
+export function healthyBy(job: JobView, standardSeconds: number): Date {
+  const seconds = healthyWithin(job, standardSeconds);
+  return new Date((job.startedAt ?? job.createdAt).getTime() + seconds * 1000);
+}
+
+/** How long it may take from its start, by its own health check where that says so. */
+export function healthyWithin({ type, spec }: JobView, standardSeconds: number): number {
+  return (type === 'DEPLOY' ? spec?.healthCheck?.deadlineSeconds : undefined) ?? standardSeconds;
 }
 
 export function wantedJobs(spec: Spec, workers: Readonly<Record<string, number>>): WantedJobs[] {

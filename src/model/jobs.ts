@@ -1,6 +1,7 @@
 // A job is exactly one container, started once. This file holds its states, the table of moves between them and what
 // can be read off them. What to do about them is decided in steady.ts and redeploy.ts.
 import type { Rotation } from './rotation.ts';
+import type { Spec } from './spec.ts';
 
 export const jobTypes = ['DEPLOY', 'WORKER', 'BUILD', 'TASK', 'CONSOLE', 'BACKUP', 'RESTORE'] as const;
 export type JobType = (typeof jobTypes)[number];
@@ -63,6 +64,8 @@ export interface JobView {
   readonly stoppedAt: Date | null;
   /** Its container was cleared away and its last lines kept. */
   readonly cleaned: boolean;
+  /** The copy that it was started from. */
+  readonly spec?: Pick<Spec, 'healthCheck'> | null;
 }
 
 export function isAlive(job: JobView): boolean {

@@ -49,8 +49,13 @@ export function checkText(value: string, longest: number, path: Path): string {
   return text;
 }
 
+/** Whether a process of a Procfile can be called so. */
+export function isTarget(value: string): boolean {
+  return target.test(value);
+}
+
 export function checkTarget(value: string, path: Path): string {
-  if (!target.test(value) || value === 'web')
+  if (!isTarget(value) || value === 'web')
     throw new InvalidInput(
       path,
       'must be the name of a Procfile target other than web: 1 to 40 letters, digits, _ or -.',

@@ -60,10 +60,20 @@ export interface Spec {
   readonly proxy: ProxySpec | null;
 }
 
+/** What the strategy follows from. */
+export interface StrategyFacts {
+  readonly type: string;
+  readonly scale: number;
+  readonly overlapSeconds: number | null;
+  /** What was asked for; null: OVERLAP wherever it is allowed. */
+  readonly strategy: RedeployStrategy | null;
+}
+
 /** OVERLAP where an operator has allowed it and two jobs stand beside each other anyway; a proxy always starts first. */
-export function strategyOf(type: string, scale: number, overlapSeconds: number | null): RedeployStrategy {
+export function strategyOf({ type, scale, overlapSeconds, strategy }: StrategyFacts): RedeployStrategy {
   if (type === 'SERVICE_PROXY') return 'OVERLAP';
-  return type === 'CODE' && scale >= 2 && overlapSeconds !== null ? 'OVERLAP' : 'RECREATE';
+  const allowed = type === 'CODE' && scale >= 2 && overlapSeconds !== null;
+  return allowed && strategy !== 'RECREATE' ? 'OVERLAP' : 'RECREATE';
 }
 
 /** One difference between what runs and what the next redeploy would start. */

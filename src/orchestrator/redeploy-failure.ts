@@ -1,8 +1,11 @@
 // A redeploy that fails: the cause written down with what a person needs to mend it, and the last good spec started
 // again where the old jobs had been stopped.
 import { type FailureCause, keptLineLength, keptLines } from '../model/failures.ts';
+import { healthyWithin } from '../model/job-steps.ts';
 import type { FailReason, WantedJobs } from '../model/redeploy.ts';
+import { findEngineKind } from '../model/service-types/index.ts';
 import type { Change } from '../postgres/change.ts';
+import type { JobRow } from '../postgres/jobs.ts';
 import { type RedeployRow, updateRedeploy } from '../postgres/redeploys.ts';
 import type { ImageMissing } from '../runtime/runtime.ts';
 import { type Hold, type Outcome, perform } from './deps.ts';
@@ -72,10 +75,17 @@ async function causeOf(
     return { kind: 'CONTAINER_EXITED', jobId: job.id, exitCode, outOfMemory, lastLines, message };
   }
   const lastOutput = job.checkOutput ?? 'No check has been answered.';
-  const check = job.type === 'WORKER' ? 'SETTLE' : situation.service.type === 'CODE' ? 'TCP' : 'HANDSHAKE';
+  const check = job.type === 'WORKER' ? 'SETTLE' : checkOf(situation.service.runtime, job);
   const attempts = job.checkAttempts;
-  const message = `A new job did not become healthy within ${hold.deps.settings.healthySeconds} s: ${lastOutput}`;
+  const seconds = healthyWithin(job, hold.deps.settings.healthySeconds);
+  const message = `A new job did not become healthy within ${seconds} s: ${lastOutput}`;
   return { kind: 'HEALTH_CHECK_FAILED', jobId: job.id, check, attempts, lastOutput, lastLines, message };
+}
+
+/** As src/checks/health.ts looks at it. */
+function checkOf(runtime: string | null, { spec }: JobRow): 'HTTP' | 'TCP' | 'HANDSHAKE' {
+  if (spec?.healthCheck) return spec.healthCheck.kind;
+  return findEngineKind(runtime) === undefined ? 'TCP' : 'HANDSHAKE';
 }
 
 async function deadlineCause({ deps }: Hold, redeploy: RedeployRow): Promise<FailureCause> {

@@ -118,7 +118,6 @@ function containerSpec(
   environment: Record<string, string>,
 ): ContainerSpec {
   const kind = findEngineKind(runtimeName);
-  const command = commandOf(job, spec, kind?.command);
   const isDeploy = job.type === 'DEPLOY';
   return {
     name: containerName(job.id),
@@ -129,7 +128,7 @@ function containerSpec(
       [labels.job]: job.id,
     },
     imageId: job.image,
-    ...(command === undefined ? {} : { command }),
+    ...programOf(job, spec, kind?.command),
     environment,
     network: networkName(job.environmentId),
     aliases: isDeploy ? [spec.dnsName] : [],
@@ -145,13 +144,17 @@ function containerSpec(
   };
 }
 
-/** A Procfile's command is a line for the shell of the user's own image; one-off jobs bring an argument vector. */
-function commandOf(
+/**
+ * A Procfile's command is a line for the shell of the user's own image; one-off jobs bring an argument vector. Either is the
+ * program itself, so that an entry point of the image doesn't take it for its arguments.
+ */
+function programOf(
   job: JobRow,
   spec: Spec,
   standard: readonly string[] | undefined,
-): readonly string[] | undefined {
-  if (job.command !== null) return job.command;
+): Pick<ContainerSpec, 'command' | 'entrypoint'> {
+  if (job.command !== null) return { entrypoint: job.command.slice(0, 1), command: job.command.slice(1) };
   const line = spec.commands[job.target ?? 'web'];
-  return line === undefined ? standard : ['/bin/sh', '-c', line];
+  if (line !== undefined) return { entrypoint: ['/bin/sh', '-c'], command: [line] };
+  return standard === undefined ? {} : { command: standard };
 }

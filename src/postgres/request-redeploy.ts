@@ -112,7 +112,7 @@ function assemble(
     image,
     size: service.size,
     scale: service.scale,
-    strategy: strategyOf(service.type, service.scale, service.overlapSeconds),
+    strategy: strategyOf(service),
     variables: refsOf(variables),
     commands: release?.commands ?? {},
     volume: service.hasVolume,

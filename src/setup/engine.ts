@@ -2,6 +2,7 @@
 // Debian or Ubuntu as root or with passwordless sudo, it is installed and started here, and every step is said first. What
 // it does with containers is src/runtime's; this knows no more of the engine than its ping.
 import { existsSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Unavailable } from '../errors.ts';
 import { withMachineLock } from '../machine-lock.ts';
@@ -96,12 +97,25 @@ async function start(administrator: Administrator, options: EngineOptions): Prom
   options.say('Starting the Docker Engine.');
   if (existsSync('/run/systemd/system')) {
     await asAdministrator(administrator, ['systemctl', 'start', 'docker'], { timeoutMilliseconds: 120_000 });
+    if (administrator.length > 0) await admit(administrator, options.say);
     await untilAnswering();
     return undefined;
   }
   await launchEngine(administrator, { keepContainers: options.stopWithProcess !== true });
   await untilAnswering();
   return enginePid();
+}
+
+/**
+ * What the sentence in `forbidden` asks a person to do, for who may become root anyway: the membership counts from the next
+ * login on, the socket's group until the engine is started again.
+ */
+async function admit(administrator: Administrator, say: (line: string) => void): Promise<void> {
+  const { username, gid } = userInfo();
+  say(`Adding ${username} to the group docker, and letting this session use the Docker Engine.`);
+  const limits = { timeoutMilliseconds: 10_000 };
+  await asAdministrator(administrator, ['usermod', '--append', '--groups', 'docker', '--', username], limits);
+  await asAdministrator(administrator, ['chgrp', '--', String(gid), '/var/run/docker.sock'], limits);
 }
 
 async function untilAnswering(): Promise<void> {

@@ -45,8 +45,7 @@ async function hello(url: string, token: string, say: Say): Promise<boolean> {
     const service = await makeEnvironment(url, token);
     say(`Pushing its code to ${service.gitUrl}`);
     await pushSample(service.gitUrl, token);
-    await showNext(url, token, service, say);
-    return true;
+    return await showNext(url, token, service, say);
   } catch (error) {
     say(`The first environment could not be made: ${error instanceof Error ? error.message : String(error)}`);
     say('Berth runs all the same; it is tried again at the next start (BERTH_HELLO=no leaves it out).');
@@ -62,7 +61,7 @@ interface HelloService {
 async function makeEnvironment(url: string, token: string): Promise<HelloService> {
   const found = await ask(url, token, '{ service(namespace: "hello", label: "web") { id gitUrl } }');
   if (found.service) return found.service as HelloService;
-  await ask(
+  const created = await ask(
     url,
     token,
     `mutation { createEnvironment(input: { name: "hello", namespace: "hello", kind: SANDBOX,
@@ -71,8 +70,9 @@ async function makeEnvironment(url: string, token: string): Promise<HelloService
       ... on UserError { message }
     } }`,
   );
+  const { message } = created.createEnvironment as { message?: string };
+  if (message !== undefined) throw new Error(message);
   const made = await ask(url, token, '{ service(namespace: "hello", label: "web") { id gitUrl } }');
-  if (!made.service) throw new Error('the environment was made, but its service is not there.');
   return made.service as HelloService;
 }
 
@@ -159,7 +159,8 @@ async function proxyServes(url: string, token: string): Promise<boolean> {
   return false;
 }
 
-async function showNext(url: string, token: string, service: HelloService, say: Say): Promise<void> {
+/** Whether the service came up; a first build that fails is pushed again at the next start. */
+async function showNext(url: string, token: string, service: HelloService, say: Say): Promise<boolean> {
   const served = await proxyServes(url, token);
   const seen = await ask(
     url,
@@ -173,6 +174,8 @@ async function showNext(url: string, token: string, service: HelloService, say: 
   say('');
   const where = served && environment.publicUrl !== null ? ` See it: ${environment.publicUrl}` : '';
   say(`The service web is ${status}.${where}`);
+  const isUp = status === 'HEALTHY';
+  if (!isUp) say('Its push says above what went wrong; it is tried again at the next start.');
   say('');
   say(
     `Open ${url}/graphql, put your token into the headers editor, {"Authorization": "Bearer berth_…"}, and paste:`,
@@ -190,4 +193,5 @@ async function showNext(url: string, token: string, service: HelloService, say: 
   say('');
   say(`  mutation { redeployService(input: { serviceId: "${service.id}" }) {`);
   say('    ... on RedeployServicePayload { redeploy { id state } } ... on UserError { message } } }');
+  return isUp;
 }

@@ -9,7 +9,8 @@ test.each([
   ['# comment\r\n\r\nweb:a\r\n  # another\r\nClock_2-x:\t b  \r\n', { web: 'a', 'Clock_2-x': 'b' }],
   ['\uFEFFweb: a', { web: 'a' }],
   ['web: a # b $PORT \\', { web: 'a # b $PORT \\' }],
-  ['__proto__: x\nweb: a', JSON.parse('{"__proto__":"x","web":"a"}')],
+  ['constructor: x\nweb: a', { constructor: 'x', web: 'a' }],
+  [`${'w'.repeat(40)}: a\nweb: a`, { ['w'.repeat(40)]: 'a', web: 'a' }],
 ])('%j is read', (text, targets) => {
   expect([...parseProcfile(text)].sort()).toEqual(Object.entries(targets).sort());
 });
@@ -25,7 +26,11 @@ test.each([
   ['web: a\n: b', 2, 'letters, digits'],
   [' web: a', 1, 'letters, digits'],
   ['wéb: a', 1, 'letters, digits'],
-  [`${'w'.repeat(64)}: a`, 1, 'letters, digits'],
+  // Names that no worker could be asked for by.
+  [`${'w'.repeat(41)}: a`, 1, 'letters, digits'],
+  ['-w: a', 1, 'begins and ends'],
+  ['w_: a', 1, 'begins and ends'],
+  ['__proto__: a', 1, 'begins and ends'],
   ['web: a\0b', 1, 'NUL'],
   [['web: a', ...Array.from({ length: 64 }, (_, index) => `w${index}: b`)].join('\n'), 65, '64 targets'],
 ])('%j is refused with its line', (text, line, words) => {

@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createEnvironment, renameEnvironment } from '../../src/control/environments.ts';
 import { openSupportTicket } from '../../src/control/tickets.ts';
+import { setVariables, unsetVariables } from '../../src/control/variables.ts';
 import { findBreakInChain } from '../../src/postgres/audit.ts';
 import { type Api, globalId, localIdOf, openApi } from '../support/api.ts';
 import { bringCertificate } from '../support/certificate.ts';
@@ -82,6 +83,27 @@ test.each<[string, (sql: Api['control']['store']['raw']) => PromiseLike<unknown>
   expect(await broken()).toBe(at);
 });
 
+test('of variables the digests of before and after are kept, never a value', async () => {
+  const { caller } = await api.world.addToken();
+  const objects = await furnish(api.control, caller, 'digests');
+  const serviceId = localIdOf(objects.Service);
+  const set = (value: string) =>
+    setVariables(api.control, caller, { serviceId, variables: [{ name: 'KEY', value }] });
+  await set('first secret');
+  await set('second secret');
+  await unsetVariables(api.control, caller, { serviceId, names: ['KEY'] });
+  const rows = await api.control.store
+    .raw`select before, after from audit where action in ('setVariables', 'unsetVariables') order by seq desc limit 3`;
+  const [first, second] = [rows[2]?.after, rows[1]?.after];
+  expect(first).toMatch(/^KEY=[0-9a-f]+$/);
+  expect(second).toMatch(/^KEY=[0-9a-f]+$/);
+  expect([...rows].reverse()).toEqual([
+    { before: '', after: first },
+    { before: first, after: second },
+    { before: second, after: '' },
+  ]);
+});
+
 test('each accepted mutation leaves one row about it, with who did it and from where', async () => {
   await api.close();
   api = await openApi({ included: ['SERVICE_PROXY'] });
@@ -97,6 +119,8 @@ test('each accepted mutation leaves one row about it, with who did it and from w
   const place = `environmentId: "${objects.Environment}"`;
   const { chain, privateKey } = await bringCertificate(['shop.example.org']);
   const done: [string, string][] = [
+    ['createEnvironment', 'name: "Third", kind: PRODUCTION, services: [{ type: CODE, label: "a" }]'],
+    ['createService', `${place}, type: CACHE, runtime: REDIS, label: "cache-2"`],
     ['renameEnvironment', `environmentId: "${objects.Environment}", name: "New"`],
     ['updateService', `${service}, scale: 2`],
     ['setVariables', `${service}, variables: [{ name: "A", value: "b" }]`],
@@ -127,6 +151,7 @@ test('each accepted mutation leaves one row about it, with who did it and from w
     ['revokeToken', `tokenId: "${objects.Token}"`],
     ['stopService', `serviceId: "${objects.spare}"`],
     ['deleteService', `serviceId: "${objects.spare}", confirm: "spare"`],
+    ['deleteEnvironment', `${place}, confirm: "own"`],
   ];
   for (const [index, [name, fields]] of done.entries()) {
     const { data, errors } = await api.run(input(name, fields), {}, from);

@@ -98,6 +98,19 @@ test('OVERLAP is what an operator allows and two jobs make possible', async () =
   expect(await seen({ overlapSeconds: null })).toBe('RECREATE');
 });
 
+test('RECREATE can be asked for where OVERLAP is allowed, and taken back; OVERLAP without a period is refused', async () => {
+  const seen = async (input: object) => (await wish(input)).strategy;
+  expect(await seen({ scale: 2, overlapSeconds: 5, strategy: 'RECREATE' })).toBe('RECREATE');
+  expect(await seen({ scale: 3 })).toBe('RECREATE');
+  expect(await seen({ strategy: 'OVERLAP' })).toBe('OVERLAP');
+  await wish({ overlapSeconds: null });
+  const input = { serviceId: globalId('Service', serviceId), strategy: 'OVERLAP' };
+  expect(await api.mutate(document, { input })).toMatchObject({
+    code: 'INVALID',
+    path: ['input', 'strategy'],
+  });
+});
+
 test('a customer changes the check and keeps the period that an operator has set', async () => {
   await wish({ scale: 2, overlapSeconds: 5 });
   const { caller } = await api.world.addToken({ scopes: ['read', 'deploy'] });

@@ -43,10 +43,7 @@ test('an environment comes with its proxy and the site of its host name, deploye
   ]);
   const rows = await control.store.raw`
     select action, subject_id from audit where environment_id = ${environmentId} order by seq`;
-  expect([...rows]).toEqual([
-    { action: 'createEnvironment', subject_id: environmentId },
-    { action: 'createService', subject_id: own.proxy },
-  ]);
+  expect([...rows]).toEqual([{ action: 'createEnvironment', subject_id: environmentId }]);
 });
 
 test('code services that are made with it are routed by the first spec', async () => {

@@ -60,7 +60,7 @@ describe.each(['Service', 'Job'] as const)('of a %s', (type) => {
 test('fields within fragments are asked, too, however deep', async () => {
   const { data, errors } = await api.run(`
     { environment(namespace: "brief") { services(first: 10) { ...Page } } }
-    fragment Page on EnvironmentServicesConnection { edges { node { id ... on Node { ...Rest } } } }
+    fragment Page on ServiceConnection { edges { node { id ... on Node { ...Rest } } } }
     fragment Rest on Service { jobs(first: 10) { ... { nodes { ...Job } } } ... { rollBack } }
     fragment Job on Job { image }`);
   expect(errors).toEqual([]);

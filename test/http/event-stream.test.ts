@@ -10,7 +10,7 @@ import {
   type ServerEvent,
   serveWorld,
 } from './edge.ts';
-import { itemOf, watchEvents, watching } from './watching.ts';
+import { globalId, itemOf, watchEvents, watching } from './watching.ts';
 
 let edge: Edge;
 beforeAll(async () => {
@@ -42,6 +42,28 @@ function watch(environmentId: string, options: { after?: string; lastEventId?: s
     ...(lastEventId === undefined ? {} : { headers: { 'last-event-id': lastEventId } }),
   });
 }
+
+test('a quiet stream of whatever kind tells that it lives', async () => {
+  const environmentId = await edge.addEnvironment();
+  const server = await serveWorld(edge, edge.repositories, { logger: recording(), limits: { pingMs: 50 } });
+  const document = 'subscription ($id: ID!) { environment(id: $id) { name } }';
+  const leaving = new AbortController();
+  const alive = /^(:\n\n)*event: next\n.*\n\n(:\n\n){3,}$/;
+  try {
+    const variables = { id: globalId('Environment', environmentId) };
+    const options = { token: edge.token.secret, variables, signal: leaving.signal };
+    const response = await openStream({ server }, document, options);
+    let text = '';
+    for await (const chunk of response.body ?? []) {
+      text += new TextDecoder().decode(chunk);
+      if (alive.test(text)) break;
+    }
+    expect(text).toMatch(alive);
+  } finally {
+    leaving.abort();
+    await server.close();
+  }
+});
 
 describe('a log stream', () => {
   test('gives each item with its cursor as id, and after Last-Event-ID exactly what follows', async () => {

@@ -1,7 +1,9 @@
 // What a redeploy does next, as a table of cases.
 import { expect, test } from 'vitest';
 import type { FailureCause } from '../../src/model/failures.ts';
+import { checkHealthCheck } from '../../src/model/health-check.ts';
 import { wantedJobs } from '../../src/model/job-steps.ts';
+import type { JobView } from '../../src/model/jobs.ts';
 import { nextSteps, type RedeploySituation, type RedeployStep } from '../../src/model/redeploy.ts';
 import { ago, database, ended, job, phases, redeploying, spec, until } from './situations.ts';
 
@@ -17,6 +19,11 @@ const canceled: FailureCause = { kind: 'CANCELED', message: '' };
 const scheduled = (id: string) => job(id, 'new', { state: 'SCHEDULED', health: null, startedAt: null });
 const waiting = (id: string, more = {}) =>
   job(id, 'new', { health: 'STARTING', startedAt: ago(10), ...more });
+/** With a health check that gives it so many seconds. */
+const given = (seconds: number | null): Pick<JobView, 'spec'> => {
+  const healthCheck = checkHealthCheck({ kind: 'TCP', deadlineSeconds: seconds }, null, []);
+  return { spec: { healthCheck } };
+};
 const restored = (id: string, more = {}) => job(id, 'old', { restoredBy: 'new', ...more });
 const leaving = (id: string) => job(id, 'old', { state: 'STOPPING', health: null });
 const replaced = 'Replaced by a redeploy';
@@ -89,6 +96,21 @@ test.each<[string, RedeploySituation, RedeployStep[]]>([
     'not healthy a moment before: wait',
     redeploying({ phases: until.verify }, [waiting('a', { startedAt: ago(119.9) })]),
     [{ do: 'VERIFY_JOB', jobId: 'a', until: ago(-0.1) }],
+  ],
+  [
+    'not healthy in the time that its own check gives: fail',
+    redeploying({ phases: until.verify }, [waiting('a', { startedAt: ago(30), ...given(30) })]),
+    [{ do: 'FAIL', because: { kind: 'NOT_HEALTHY', jobId: 'a' } }],
+  ],
+  [
+    'its own check gives it more time: wait',
+    redeploying({ phases: until.verify }, [waiting('a', { startedAt: ago(120), ...given(900) })]),
+    [{ do: 'VERIFY_JOB', jobId: 'a', until: ago(-780) }],
+  ],
+  [
+    'its own check says nothing of time: the standard one',
+    redeploying({ phases: until.verify }, [waiting('a', { startedAt: ago(120), ...given(null) })]),
+    [{ do: 'FAIL', because: { kind: 'NOT_HEALTHY', jobId: 'a' } }],
   ],
   [
     'the deadline has come',

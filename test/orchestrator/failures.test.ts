@@ -33,6 +33,7 @@ afterAll(async () => {
 
 const exits = 'echo one; echo two >&2; exit 3';
 const silent = 'echo here I sleep; sleep 1000';
+const answers404 = 'exec httpd -f -p 8080 -h /tmp';
 const eats = 'httpd -p 8081 -h /tmp; tail /dev/zero';
 
 describe('a first deploy that fails ends FAILED with its cause and leaves nothing', () => {
@@ -47,6 +48,16 @@ describe('a first deploy that fails ends FAILED with its cause and leaves nothin
     expect(row.cause).toMatchObject(cause);
     expect(await livingJobs(world, serviceId)).toEqual([]);
     expect(await serviceOf(world, serviceId)).toMatchObject({ runningRedeployId: null });
+    await expectPeace(world);
+  });
+
+  test('when its own health check is not passed within its own time', async () => {
+    const { serviceId } = await newService(world, { commands: { web: answers404 } });
+    const healthCheck = { kind: 'HTTP', path: '/ready', deadlineSeconds: 1 } as const;
+    await updateService(world.control, world.caller, { serviceId, healthCheck });
+    const row = await redeployed(world, serviceId);
+    expect(row).toMatchObject({ state: 'FAILED', cause: { kind: 'HEALTH_CHECK_FAILED', check: 'HTTP' } });
+    expect(row.cause?.message).toMatch(/within 1 s: GET \/ready on port 8080 was answered with 404/);
     await expectPeace(world);
   });
 

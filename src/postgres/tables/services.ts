@@ -34,7 +34,8 @@ export const services = pgTable(
     scale: integer('scale').notNull(),
     workerLimit: integer('worker_limit').notNull().default(0),
     redeployable: boolean('redeployable').notNull().default(true),
-    strategy: text('strategy').$type<RedeployStrategy>().notNull().default('RECREATE'),
+    /** Null: OVERLAP wherever it is allowed. */
+    strategy: text('strategy').$type<RedeployStrategy>(),
     rollBack: boolean('roll_back').notNull().default(true),
     /** Set by operators: a redeploy starts the new jobs first and keeps the old ones so long. Null: off. */
     overlapSeconds: integer('overlap_seconds'),

@@ -53,7 +53,7 @@ function askForRedeploy(world: World, plan: Plan): void {
   const base = specOf({ scale, rollBack, volume: false });
   const spec = {
     ...base,
-    strategy: strategyOf('CODE', scale, overlapSeconds),
+    strategy: strategyOf({ type: 'CODE', scale, overlapSeconds, strategy: null }),
     overlapSeconds: overlapSeconds ?? 0,
   };
   const deadline = deadlineSeconds + secondsAfterSwitch(spec);
