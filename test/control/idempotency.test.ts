@@ -14,22 +14,23 @@ import { type Api, openApi } from '../support/api.ts';
 import { bringCertificate } from '../support/certificate.ts';
 
 let api: Api;
-let other: { readonly control: Control; close(): Promise<void> };
+let others: { readonly control: Control; close(): Promise<void> }[];
 
 beforeAll(async () => {
   api = await openApi();
-  other = await api.world.openReplica();
+  others = [await api.world.openReplica(), await api.world.openReplica()];
 });
 
 afterAll(async () => {
-  await other.close();
+  for (const other of others) await other.close();
   await api.close();
 });
 
-/** A hundred times at once, over two replicas; answers with what was different. */
+/** A hundred times at once, over three replicas; answers with what was different. */
 async function hundredTimes<T>(call: (control: Control) => Promise<T>): Promise<T[]> {
+  const replicas = [api, ...others];
   const answers = await Promise.all(
-    Array.from({ length: 100 }, (_, number) => call(number % 2 === 0 ? api.control : other.control)),
+    Array.from({ length: 100 }, (_, number) => call((replicas[number % replicas.length] ?? api).control)),
   );
   return answers.filter(
     (answer, index) => answers.findIndex((each) => isDeepStrictEqual(each, answer)) === index,

@@ -17,6 +17,8 @@ export interface CrashChild {
   /** Answers when it has died. */
   readonly dead: Promise<void>;
   kill(signal: NodeJS.Signals): void;
+  /** Lets it close as it does when it is asked to stop. */
+  close(): Promise<void>;
   end(): Promise<void>;
 }
 
@@ -74,6 +76,10 @@ export async function startChild(options: CrashOptions, within: readonly string[
       await waitFor('armed', undefined, before);
     },
     kill: (signal) => void child.kill(signal),
+    close: () => {
+      stdin.write('close\n');
+      return dead;
+    },
     end: () => endChild(child, dead),
   };
 }

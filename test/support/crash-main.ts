@@ -1,5 +1,5 @@
 // A control plane in a process of its own that can be told to die, or to stop, at a named point of its work. Told by lines
-// on its input: `arm POINT COUNT SIGNAL`; tells by lines on its output: `ready`, `hit POINT`, and `call NAME` for each call
+// on its input: `arm POINT COUNT SIGNAL`, and `close` for a clean end; tells by lines on its output: `ready`, `hit POINT`, and `call NAME` for each call
 // that changes something on the engine. Ends when its input does, so that none is left behind.
 import { writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
@@ -57,16 +57,21 @@ function told(runtime: Runtime): Runtime {
     };
   };
   const putFiles: Runtime['putFiles'] = async (...args) => {
+    say('call putFiles');
     await runtime.putFiles(...args);
     at('PUT_FILES:EFFECT');
   };
   return { ...runtime, putFiles, ...Object.fromEntries(changing.map((name) => [name, said(name)])) };
 }
 
-await openPlane({ ...options, at, runtime: told });
+const plane = await openPlane({ ...options, at, runtime: told });
 say('ready');
 const lines = createInterface({ input: process.stdin });
 lines.on('line', (line) => {
+  if (line === 'close') {
+    void plane.close().then(() => process.exit(0));
+    return;
+  }
   const [, point = '', count = '1', signal = 'SIGKILL'] = line.split(' ');
   armed = { point, left: Number(count), signal: signal as NodeJS.Signals };
   say('armed');

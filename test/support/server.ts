@@ -11,6 +11,8 @@ export interface ServerProcess {
   output(): string;
   /** Like Ctrl-C; answers with its exit code. */
   stop(): Promise<number | null>;
+  /** As by kill -9; answers when it is dead. */
+  kill(): Promise<void>;
 }
 
 const stopPatienceMs = 20_000;
@@ -50,6 +52,12 @@ export async function startServer(
       clearTimeout(timer);
       if (code === null) throw new Error(`Berth did not stop within ${stopPatienceMs} ms. It said:\n${said}`);
       return code;
+    },
+    kill: async () => {
+      const exited = once(child, 'exit');
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      child.kill('SIGKILL');
+      await exited;
     },
   };
 }

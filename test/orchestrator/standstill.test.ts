@@ -1,0 +1,116 @@
+// A holder that stands still for 25 s in the midst of an OVERLAP redeploy of a site, and comes back when its successor has
+// brought that one to its end and made another: it tells the engine and the proxy nothing, and writes nothing (S7, S9).
+// Visitors are there all the time, and see none of it.
+import { asc } from 'drizzle-orm';
+import { expect, test } from 'vitest';
+import type { ServiceRow } from '../../src/postgres/services.ts';
+import { events } from '../../src/postgres/tables/events.ts';
+import { jobs } from '../../src/postgres/tables/jobs.ts';
+import { redeploys } from '../../src/postgres/tables/redeploys.ts';
+import { witness } from '../crash/witness.ts';
+import { type CrashChild, type Place, startChild } from '../support/crash-child.ts';
+import { expectPeace } from '../support/oracle.ts';
+import { freshDatabase } from '../support/postgres.ts';
+import { openSite, runningJobs, type Site } from '../support/site.ts';
+import { shownBy } from '../support/site-watch.ts';
+import { askRedeploy, endOfRedeploy, openWorld, redeployed, until, type World } from '../support/world.ts';
+import { serviceOf } from './looks.ts';
+
+const settings = { settleSeconds: 0.3, healthySeconds: 20 };
+const stillMs = 25_000;
+const takeoverMs = 20_000;
+/** For whatever it was about to do when it comes back. */
+const backMs = 3_000;
+const scale = 2;
+const places: readonly Place[] = ['SWITCH:BEFORE', 'PUT_FILES:EFFECT', 'STOP_JOB:BEFORE'];
+
+test.concurrent.each(places)(
+  'one that stood still at %s does nothing of it when it comes back',
+  async (place) => {
+    const database = await freshDatabase();
+    const world = await openWorld(database.url, { orchestrate: false, settings });
+    const children: CrashChild[] = [];
+    const start = async () => {
+      const child = await startChild({ url: database.url, dataDirectory: world.dataDirectory, settings });
+      children.push(child);
+      return child;
+    };
+    try {
+      await standStill(world, start, place);
+    } finally {
+      for (const child of children) await child.end();
+      await world.close();
+      await database.drop();
+    }
+  },
+  180_000,
+);
+
+async function standStill(world: World, start: () => Promise<CrashChild>, place: Place): Promise<void> {
+  const holder = await start();
+  const site = await openSite(world, { scale, overlapSeconds: 1 });
+  const seeing = await witness(world, site, [], scale);
+  try {
+    await comeBack(world, site, holder, start, place);
+    expect(await seeing.end()).toEqual([]);
+  } finally {
+    await seeing.end();
+  }
+  await expectPeace(world);
+}
+
+async function comeBack(
+  world: World,
+  site: Site,
+  holder: CrashChild,
+  start: () => Promise<CrashChild>,
+  place: Place,
+): Promise<void> {
+  await holder.arm(place, 1, 'SIGSTOP');
+  const redeployId = await askRedeploy(world, site.serviceId);
+  await holder.waitFor(`hit ${place}`);
+  const stillSince = performance.now();
+  const said = holder.lines.length;
+  const held = await leases(world, site);
+  await start();
+  const takenOver = (seen: readonly ServiceRow[]) =>
+    held.every(
+      (before, at) => before.leaseHolder === null || (seen[at]?.leaseEpoch ?? 0) > before.leaseEpoch,
+    );
+  await until('another has taken over', () => leases(world, site), takenOver, 1.5 * takeoverMs);
+  console.log(`at ${place}: taken over after ${Math.round(performance.now() - stillSince)} ms`);
+  expect((await endOfRedeploy(world, redeployId)).state).toBe('SUCCEEDED');
+  // What it was about to tell the proxy, or to stop, is another's now.
+  expect((await redeployed(world, site.serviceId)).state).toBe('SUCCEEDED');
+  await expectPeace(world);
+  await passed(stillSince, stillMs);
+  const before = await everything(world, site);
+  holder.kill('SIGCONT');
+  await passed(performance.now(), backMs);
+  expect(holder.lines.slice(said)).toEqual([]);
+  expect(await everything(world, site)).toEqual(before);
+}
+
+function leases(world: World, { serviceId, proxyId }: Site): Promise<ServiceRow[]> {
+  return Promise.all([serviceId, proxyId].map((id) => serviceOf(world, id)));
+}
+
+async function passed(since: number, milliseconds: number): Promise<void> {
+  const look = async () => performance.now() - since;
+  await until('the time has passed', look, (seen) => seen > milliseconds, milliseconds + 5_000);
+}
+
+/** What is written down, what the engine has, and what HAProxy shows. */
+async function everything(world: World, site: Site) {
+  const { db } = world.control.store;
+  const [log, jobRows, redeployRows, { containers }, proxies] = await Promise.all([
+    db.select().from(events).orderBy(asc(events.environmentId), asc(events.seq)),
+    db.select().from(jobs).orderBy(asc(jobs.id)),
+    db.select().from(redeploys).orderBy(asc(redeploys.id)),
+    world.runtime.inventory(world.engine.id),
+    runningJobs(world, site.proxyId),
+  ]);
+  const shown = await Promise.all(proxies.map((proxy) => shownBy(world.control, proxy)));
+  const ids = containers.map(({ id, state }) => `${id} ${state}`).sort();
+  return { log, jobRows, redeployRows, ids, shown };
+}
