@@ -6,7 +6,7 @@ import { openSite } from '../support/site.ts';
 import { openWorld, redeployed } from '../support/world.ts';
 import { witness } from './witness.ts';
 
-export async function leaveAlone(url: string, seconds: number, say: (line: string) => void): Promise<void> {
+export async function leaveAlone(url: string, seconds: number): Promise<void> {
   const settings = { settleSeconds: 0.3 };
   const world = await openWorld(url, { orchestrate: false, settings });
   const options = { url, dataDirectory: world.dataDirectory, settings };
@@ -24,7 +24,6 @@ export async function leaveAlone(url: string, seconds: number, say: (line: strin
     if (ended.state !== 'SUCCEEDED') breaches.push(`the redeploy after it has ended ${ended.state}`);
     if (breaches.length > 0) throw new Error(`Away for ${seconds} s: ${breaches.join('\n')}`);
     await expectPeace(world);
-    say(`away for ${seconds} s: nobody noticed`);
   } finally {
     await child.end();
     await world.close();

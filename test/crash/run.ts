@@ -1,5 +1,5 @@
 // The long matrix, not part of `npm test`: every point on every way where it can occur, at the first time it is passed and,
-// where each job passes it, at the second; then a control plane that is away for two minutes. Run by
+// where each job passes it, at the second; then a control plane that is away for two minutes, and a rolling restart. Run by
 // `node test/crash/run.ts [lanes] [part of a crash's name]`; prints a line for each crash and ends with 1 when one did not
 // come out well.
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
@@ -11,10 +11,15 @@ import { migrate } from '../../src/postgres/open.ts';
 import { leaveAlone } from './away.ts';
 import { matrix } from './cover.ts';
 import { type Crash, nameOf, runLane } from './lane.ts';
+import { rollThrough } from './rolling.ts';
 
 /** So many, one after the other, share a world and its services. */
 const inOneWorld = 8;
-const awaySeconds = 120;
+/** What is no crash at a point, by names that are chosen by like theirs. */
+const trials: Readonly<Record<string, (url: string) => Promise<void>>> = {
+  'away for two minutes': (url) => leaveAlone(url, 120),
+  'rolling restart': (url) => rollThrough(url, 10, console.log),
+};
 
 async function main(lanes: number, part: string): Promise<number> {
   process.env.BERTH_LOG_LEVEL ??= 'fatal';
@@ -23,7 +28,8 @@ async function main(lanes: number, part: string): Promise<number> {
   chmodSync(scratch, 0o711);
   const server = await openEmbeddedPostgres({ directory: join(scratch, 'db') });
   const crashes = matrix().filter((crash) => nameOf(crash).includes(part));
-  console.log(`${crashes.length} crashes in ${lanes} lanes`);
+  const wanted = crashes.length + Object.keys(trials).filter((name) => name.includes(part)).length;
+  console.log(`${wanted} trials in ${lanes} lanes`);
   const queue = crashes.flatMap((_, at) =>
     at % inOneWorld === 0 ? [crashes.slice(at, at + inOneWorld)] : [],
   );
@@ -33,7 +39,7 @@ async function main(lanes: number, part: string): Promise<number> {
   // Interrupted, it ends after the crashes that are under way, so that nothing is left behind.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => queue.splice(0));
   const newUrl = () => newDatabase(server.url, `crash_${++worlds}`);
-  const say = (line: string) => console.log(`${++done}/${crashes.length} ${line}`);
+  const say = (line: string) => console.log(`${++done}/${wanted} ${line}`);
   async function work(): Promise<void> {
     for (let batch = queue.shift(); batch !== undefined; batch = queue.shift()) {
       const rest = await runBatch(await newUrl(), batch, say);
@@ -45,7 +51,8 @@ async function main(lanes: number, part: string): Promise<number> {
   }
   try {
     await Promise.all(Array.from({ length: lanes }, work));
-    if (part === '' && !(await isLeftAlone(await newUrl(), say))) failed += 1;
+    for (const [name, trial] of Object.entries(trials))
+      if (name.includes(part) && !(await isFine(say, name, trial(await newUrl())))) failed += 1;
   } finally {
     await server.stop();
     rmSync(scratch, { recursive: true, force: true });
@@ -73,12 +80,13 @@ async function runBatch(
   }
 }
 
-async function isLeftAlone(url: string, say: (line: string) => void): Promise<boolean> {
+async function isFine(say: (line: string) => void, name: string, trial: Promise<void>): Promise<boolean> {
   try {
-    await leaveAlone(url, awaySeconds, say);
+    await trial;
+    say(`${name}: passed`);
     return true;
   } catch (error) {
-    say(`FAILED ${error instanceof Error ? error.message : error}`);
+    say(`FAILED ${name}: ${error instanceof Error ? error.message : error}`);
     return false;
   }
 }

@@ -7,7 +7,7 @@ import { freshDatabase } from '../support/postgres.ts';
 test('nobody notices that the control plane is away', async () => {
   const database = await freshDatabase();
   try {
-    await leaveAlone(database.url, 15, () => {});
+    await leaveAlone(database.url, 15);
   } finally {
     await database.drop();
   }
