@@ -27,7 +27,7 @@ export interface OrchestratorSettings {
   readonly settleSeconds: number;
   readonly deadlineSeconds: number;
   readonly keptReleases: number;
-  /** How often the engine's containers are compared with the database, in seconds. */
+  /** How often the engine's containers, and what proxies show, are compared with the database, in seconds. */
   readonly compareSeconds: number;
   /** Where certificates are obtained by ACME; undefined: nowhere. */
   readonly acmeDirectory?: string | undefined;

@@ -5,6 +5,7 @@ import { waitForAny } from '../wait.ts';
 import { attend } from './attend.ts';
 import { type BuildDeps, build, nextBuild } from './build.ts';
 import { obtainCertificates } from './certificates.ts';
+import { compareProxies } from './compare-proxies.ts';
 import { type Deps, type Hold, type Lease, leaseFrom } from './deps.ts';
 import { keepEdge } from './edge.ts';
 import { comparePeriodically, watchEngine } from './engine-watch.ts';
@@ -91,6 +92,7 @@ export function startOrchestrator(deps: BuildDeps): Orchestrator {
       else stop.abort();
   }
 
+  const compareMs = deps.settings.compareSeconds * 1_000;
   const loops = [
     every(deps, closing.signal, pollMs, asked, takeServices),
     every(deps, closing.signal, pollMs, asked, takeBuilds),
@@ -99,6 +101,7 @@ export function startOrchestrator(deps: BuildDeps): Orchestrator {
     every(deps, closing.signal, historyMs, undefined, () => pruneHistory(deps)),
     watchEngine(deps, closing.signal),
     comparePeriodically(deps, closing.signal),
+    every(deps, closing.signal, compareMs, undefined, () => compareProxies(deps, closing.signal)),
     watchHealth(deps, closing.signal),
     keepEdge(deps, asked, closing.signal),
     every(deps, closing.signal, certificatesMs, undefined, () => obtainCertificates(deps, closing.signal)),

@@ -67,7 +67,7 @@ function renewedCertificates(
   return openCertificates(deps, others);
 }
 
-export function channelTo({ controlKeys }: Deps, job: JobRow): RuntimeApi {
+export function channelTo({ controlKeys }: Deps, job: Pick<JobRow, 'id' | 'address'>): RuntimeApi {
   if (job.address === null) throw new Error(`the proxy's job ${job.id} has no address`);
   return openRuntimeApi({
     address: job.address,

@@ -1,5 +1,5 @@
 // Who is to be in rotation in an environment, and what its running proxies were last seen to have.
-import { and, eq, inArray, isNull, ne, sql } from 'drizzle-orm';
+import { and, eq, inArray, isNotNull, isNull, ne, sql } from 'drizzle-orm';
 import {
   type AppliedRotation,
   type ProxyRotation,
@@ -80,6 +80,51 @@ export async function listProxies(reader: Reader, environmentId: string): Promis
     applied,
     routed: [...new Set((proxy?.sites ?? []).map((site) => site.serviceId))],
   }));
+}
+
+export interface RunningProxy extends Pick<JobRow, 'id' | 'serviceId' | 'address'> {
+  readonly applied: AppliedRotation;
+  readonly spec: ProxySpec;
+}
+
+/** Of all environments, those that have been told everything and are being told nothing. */
+export async function listRunningProxies(reader: Reader): Promise<RunningProxy[]> {
+  const rows = await reader
+    .select({
+      id: jobs.id,
+      serviceId: jobs.serviceId,
+      address: jobs.address,
+      applied: jobs.applied,
+      spec: sql<ProxySpec | null>`${jobs.spec} -> 'proxy'`,
+    })
+    .from(jobs)
+    .where(
+      and(
+        eq(jobs.type, 'DEPLOY'),
+        eq(jobs.state, 'RUNNING'),
+        eq(jobs.health, 'HEALTHY'),
+        isNotNull(jobs.address),
+        sql`not ${jobs.applied} ? 'doubtful'`,
+      ),
+    );
+  return rows.flatMap(({ applied, spec, ...job }) =>
+    applied === null || spec === null ? [] : [{ ...job, applied, spec }],
+  );
+}
+
+/** These services of a proxy are told anew; false when it has been told something since it was `seen`. */
+export async function markDoubtful(
+  tx: Transaction,
+  jobId: string,
+  seen: AppliedRotation,
+  doubtful: readonly string[],
+): Promise<boolean> {
+  const rows = await tx
+    .update(jobs)
+    .set({ applied: { ...seen, doubtful } })
+    .where(and(eq(jobs.id, jobId), eq(jobs.state, 'RUNNING'), eq(jobs.applied, seen)))
+    .returning({ id: jobs.id });
+  return rows.length > 0;
 }
 
 export async function saveApplied(tx: Transaction, jobId: string, applied: AppliedRotation): Promise<void> {

@@ -8,7 +8,7 @@ import { errorPage, type ProxyFile, paths, ports } from './layout.ts';
 import { exactHosts, hostFiles, wildcardHosts } from './maps.ts';
 import { pageFiles } from './pages.ts';
 import type { MapEntry, RuntimeCommand, ShownRotation, WantedServer } from './rotation.ts';
-import { mapCommands, ordered } from './rotation.ts';
+import { mapCommands, ordered, wholeMapCommands } from './rotation.ts';
 import { configurationText, controlSection, globalSection, type ProxySize } from './sections.ts';
 import { address, endpoint, id, whole } from './words.ts';
 
@@ -91,7 +91,7 @@ export function edgeCommands(
   const entries = hostEntries(environments);
   return ordered(shown, backends, [
     ...mapCommands(shown, paths.hosts, exactHosts(entries)),
-    ...orderedMapCommands(shown, paths.wildcards, wildcardHosts(entries)),
+    ...wholeMapCommands(shown, paths.wildcards, wildcardHosts(entries)),
   ]);
 }
 
@@ -107,19 +107,6 @@ function hostEntries(environments: readonly EdgeEnvironment[]): MapEntry[] {
   return environments.flatMap(({ slot, hosts }) =>
     hosts.map((host): MapEntry => [host, whole(slot, 0, 9999)]),
   );
-}
-
-/** The first entry that fits is taken, so a change replaces all of them at once. */
-function orderedMapCommands(
-  shown: ShownRotation,
-  map: string,
-  wanted: readonly MapEntry[],
-): RuntimeCommand[] {
-  const there = shown.maps.get(map) ?? [];
-  const same =
-    there.length === wanted.length &&
-    there.every(([key, value], at) => key === wanted[at]?.[0] && value === wanted[at]?.[1]);
-  return same ? [] : [{ kind: 'REPLACE', map, entries: wanted }];
 }
 
 function sections(input: EdgeInput): string[][] {

@@ -7,21 +7,38 @@ import { certificatePath, type ProxyFile, paths } from './layout.ts';
 import { challenge, host, id, origin } from './words.ts';
 
 type Entry = readonly [key: string, value: string];
+type MapContent = readonly [path: string, entries: readonly Entry[]];
+
+/** Those that change with a redeploy alone. */
+export function siteMaps({ sites }: ProxySpec): MapContent[] {
+  const hosts = sites.map((site): Entry => [site.host, id(site.id)]);
+  const origins = sites.flatMap((site) =>
+    site.corsOrigins.map((one): Entry => [`${id(site.id)}|${origin(one)}`, '1']),
+  );
+  return [...hostMaps(hosts), [paths.origins, origins]];
+}
 
 export function siteMapFiles(spec: ProxySpec): ProxyFile[] {
-  return [...hostFiles(spec.sites.map((site) => [site.host, id(site.id)])), originFile(spec)];
+  return siteMaps(spec).map(mapFile);
 }
 
 export function rotationMapFiles(rotation: ProxyRotation): ProxyFile[] {
   return [
-    mapFile(paths.maintenance, maintenanceEntries(rotation)),
-    mapFile(paths.challenges, challengeEntries(rotation)),
+    mapFile([paths.maintenance, maintenanceEntries(rotation)]),
+    mapFile([paths.challenges, challengeEntries(rotation)]),
   ];
 }
 
 /** Where each host leads. The longest suffix is asked first: HAProxy takes the first that fits. */
 export function hostFiles(entries: readonly Entry[]): ProxyFile[] {
-  return [mapFile(paths.hosts, exactHosts(entries)), mapFile(paths.wildcards, wildcardHosts(entries))];
+  return hostMaps(entries).map(mapFile);
+}
+
+function hostMaps(entries: readonly Entry[]): MapContent[] {
+  return [
+    [paths.hosts, exactHosts(entries)],
+    [paths.wildcards, wildcardHosts(entries)],
+  ];
 }
 
 export function exactHosts(entries: readonly Entry[]): Entry[] {
@@ -44,13 +61,6 @@ export function challengeEntries(rotation: ProxyRotation): Entry[] {
   return Object.entries(rotation.challenges).map(([token, answer]) => [challenge(token), challenge(answer)]);
 }
 
-function originFile({ sites }: ProxySpec): ProxyFile {
-  const entries = sites.flatMap((site) =>
-    site.corsOrigins.map((one): Entry => [`${id(site.id)}|${origin(one)}`, '1']),
-  );
-  return mapFile(paths.origins, entries);
-}
-
 /**
  * Each certificate under the hosts of the sites that name it, so that two that cover a name don't compete for it. A domain
  * with all below it comes last and once more without names: then those in the certificate serve for what lies deeper.
@@ -71,6 +81,6 @@ export function certificateList({ sites }: ProxySpec): ProxyFile {
   return { path: paths.certificateList, content: lines.map((line) => `${line}\n`).join(''), mode: 0o600 };
 }
 
-function mapFile(path: string, entries: readonly Entry[]): ProxyFile {
+function mapFile([path, entries]: MapContent): ProxyFile {
   return { path, content: entries.map(([key, value]) => `${key} ${value}\n`).join(''), mode: 0o600 };
 }

@@ -5,7 +5,7 @@ import type { ProxyRotation, RotationServer } from '../model/rotation.ts';
 import type { ProxySpec } from '../model/sites.ts';
 import { serversOf } from './backends.ts';
 import { paths, siteBackend } from './layout.ts';
-import { challengeEntries, maintenanceEntries } from './maps.ts';
+import { challengeEntries, maintenanceEntries, siteMaps } from './maps.ts';
 import { address, endpoint, id, whole } from './words.ts';
 
 export interface ShownServer {
@@ -47,6 +47,8 @@ export function rotationCommands(
     spec.sites.map((site) => [siteBackend(id(site.id)), serversOf(wanted, site.serviceId)]),
   );
   return ordered(shown, backends, [
+    // As its redeploy left them, unless somebody else was there.
+    ...siteMaps(spec).flatMap(([map, entries]) => wholeMapCommands(shown, map, entries)),
     ...mapCommands(shown, paths.maintenance, maintenanceEntries(wanted)),
     ...mapCommands(shown, paths.challenges, challengeEntries(wanted)),
   ]);
@@ -102,12 +104,18 @@ function removals({ backend, wanted, shown }: Backend): RuntimeCommand[] {
   return shown
     .filter((server) => !kept.includes(server.name))
     .flatMap((server): RuntimeCommand[] => {
-      const place = `${backend}/${id(server.name)}`;
+      const place = `${backend}/${shownName(server.name)}`;
       return [
         ...(server.state === 'MAINT' ? [] : [setState(place, 'maint')]),
         { kind: 'REMOVE', text: `del server ${place}` },
       ];
     });
+}
+
+/** Of what may be somebody else's; the form that HAProxy itself allows. */
+function shownName(name: string): string {
+  if (!/^[A-Za-z0-9_.:-]{1,200}$/.test(name)) throw new Error(`A server has an impossible name: ${name}`);
+  return name;
 }
 
 function setState(place: string, state: 'ready' | 'drain' | 'maint'): RuntimeCommand {
@@ -127,18 +135,29 @@ export function mapCommands(
 ): RuntimeCommand[] {
   const there = new Map(shown.maps.get(map) ?? []);
   const gone = [...there.keys()].filter((key) => !wanted.some(([one]) => one === key));
+  if (gone.some((key) => !ourKey.test(key))) return [{ kind: 'REPLACE', map, entries: wanted }];
   return [
     ...wanted.flatMap(([key, value]): RuntimeCommand[] => {
       const seen = there.get(key);
       if (seen === value) return [];
       return [{ kind: 'SET', text: `${seen === undefined ? 'add' : 'set'} map ${map} ${key} ${value}` }];
     }),
-    ...gone.map((key): RuntimeCommand => ({ kind: 'SET', text: `del map ${map} ${mapKey(key)}` })),
+    ...gone.map((key): RuntimeCommand => ({ kind: 'SET', text: `del map ${map} ${key}` })),
   ];
 }
 
-/** Read back from HAProxy, so it is looked at as what is sent there. */
-function mapKey(key: string): string {
-  if (!/^[A-Za-z0-9._|-]{1,520}$/.test(key)) throw new Error(`A key of a map is none of ours: ${key}`);
-  return key;
+/** Others were put there by somebody else, and aren't said back to HAProxy. */
+const ourKey = /^[A-Za-z0-9._|-]{1,520}$/;
+
+/** For maps where the first entry that fits is taken, so a change replaces all of them at once. */
+export function wholeMapCommands(
+  shown: ShownRotation,
+  map: string,
+  wanted: readonly MapEntry[],
+): RuntimeCommand[] {
+  const there = shown.maps.get(map) ?? [];
+  const same =
+    there.length === wanted.length &&
+    there.every(([key, value], at) => key === wanted[at]?.[0] && value === wanted[at]?.[1]);
+  return same ? [] : [{ kind: 'REPLACE', map, entries: wanted }];
 }

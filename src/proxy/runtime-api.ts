@@ -55,6 +55,8 @@ export interface RuntimeApiOptions {
 const usualDeadlineMs = 2000;
 const longestBatch = 8 * 1024;
 
+const rotationMaps = [paths.hosts, paths.wildcards, paths.origins, paths.maintenance, paths.challenges];
+
 type Say = (lines: readonly string[]) => Promise<readonly string[]>;
 
 export function openRuntimeApi(control: ControlAddress, options: RuntimeApiOptions = {}): RuntimeApi {
@@ -72,7 +74,7 @@ export function openRuntimeApi(control: ControlAddress, options: RuntimeApiOptio
   const show: RuntimeApi['show'] = (prefix, maps) => showAll(say, prefix, maps);
   return {
     show,
-    showRotation: () => show('site-', [paths.maintenance, paths.challenges]),
+    showRotation: () => show('site-', rotationMaps),
     apply: (commands) => applyInOrder(say, commands),
     sessions: async (prefix = 'site-') => {
       const lines = ['show stat -1 4 -1'];
@@ -88,9 +90,17 @@ async function showAll(say: Say, prefix: string, maps: readonly string[]): Promi
   const [servers = '', ...texts] = await say(lines);
   return faultOf(lines, async () => ({
     servers: readServers(servers, prefix),
-    maps: new Map(maps.map((path, at) => [path, readMap(texts[at] ?? '')])),
+    maps: new Map(
+      maps
+        .map((path, at) => [path, texts[at] ?? ''] as const)
+        .filter(([, text]) => !unknownMap.test(text))
+        .map(([path, text]) => [path, readMap(text)]),
+    ),
   }));
 }
+
+/** One that nothing in the configuration asks. */
+const unknownMap = /^Unknown map identifier\./;
 
 /** What each kind of command answers when it has done its work. */
 const success: Readonly<Record<'ADD' | 'SET' | 'REMOVE', RegExp>> = {

@@ -3,7 +3,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { ProxyRotation, RotationServer } from '../../src/model/rotation.ts';
+import type { ProxySpec } from '../../src/model/sites.ts';
 import { paths } from '../../src/proxy/layout.ts';
+import { siteMaps } from '../../src/proxy/maps.ts';
 import {
   type MapEntry,
   type RuntimeCommand,
@@ -30,10 +32,12 @@ function shownOf(
   servers: Readonly<Record<string, readonly ShownServer[]>>,
   maintenance: readonly string[] = [],
   challenges: Readonly<Record<string, string>> = {},
+  of: ProxySpec = spec,
 ): ShownRotation {
   return {
     servers: new Map(Object.entries(servers)),
     maps: new Map<string, readonly MapEntry[]>([
+      ...siteMaps(of),
       [paths.maintenance, maintenance.map((one) => [one, '1'])],
       [paths.challenges, Object.entries(challenges)],
     ]),
@@ -101,7 +105,11 @@ test.each<[string, ShownServer[], RotationServer[], string[]]>([
   ['what is as wanted gives nothing', [shownServer('a', 'READY')], [server('a', 'READY')], []],
 ])('%s', (_what, shown, wanted, expected) => {
   const single = { ...spec, sites: spec.sites.slice(0, 1) };
-  const commands = rotationCommands(shownOf({ 'site-s1': shown }), rotation({ app: wanted }), single);
+  const commands = rotationCommands(
+    shownOf({ 'site-s1': shown }, [], {}, single),
+    rotation({ app: wanted }),
+    single,
+  );
   expect(commands.map((one) => (one.kind === 'REPLACE' ? one.map : one.text))).toEqual(expected);
 });
 
@@ -117,6 +125,17 @@ test('maintenance and challenges come and go by their maps', () => {
     `set map ${paths.challenges} changed changed.2`,
     `add map ${paths.challenges} new new.y`,
     `del map ${paths.challenges} old`,
+  ]);
+});
+
+test('what somebody else has done to it is undone: hosts, keys and servers that nobody asked for', () => {
+  const shown = shownOf({ 'site-s1': [shownServer('who:is.this', 'READY')] }, ['odd;key']);
+  const hosts = new Map([...shown.maps, [paths.hosts, [['one.example', 's1']]]]);
+  expect(texts({ ...shown, maps: hosts as ShownRotation['maps'] }, rotation({ app: [] }))).toEqual([
+    paths.hosts,
+    paths.maintenance,
+    'set server site-s1/who:is.this state maint',
+    'del server site-s1/who:is.this',
   ]);
 });
 
