@@ -1,21 +1,39 @@
 // Whether the parts that Berth needs work: asked anew each time, by the address /health.
-import { withDeadline } from '../postgres/open.ts';
+import { edgePatienceSeconds } from '../model/edge.ts';
+import { findEdge } from '../postgres/edges.ts';
+import { type Store, withDeadline } from '../postgres/open.ts';
 import type { Control } from './control.ts';
 
 export interface HealthReport {
   readonly healthy: boolean;
-  readonly parts: Readonly<Record<string, { readonly healthy: boolean; readonly message: string }>>;
+  readonly parts: Readonly<Record<string, Part>>;
 }
 
-export async function checkHealth({ store, engine }: Control): Promise<HealthReport> {
-  const [database, containers] = await Promise.all([
-    look(withDeadline({ ...store, deadlineMs: 5_000 }, store.raw`select 1`)),
-    look(engine()),
-  ]);
-  return { healthy: database.healthy && containers.healthy, parts: { database, engine: containers } };
+interface Part {
+  readonly healthy: boolean;
+  readonly message: string;
 }
 
-async function look(work: PromiseLike<unknown>) {
+export async function checkHealth({ store, engine, settings, installation }: Control): Promise<HealthReport> {
+  const quick = { ...store, deadlineMs: 5_000 };
+  const looks: Record<string, Promise<Part>> = {
+    database: look(withDeadline(quick, store.raw`select 1`)),
+    engine: look(engine()),
+    ...(settings.edge && { edge: look(withDeadline(quick, seeEdge(store, installation.podId))) }),
+  };
+  const names = Object.keys(looks);
+  const seen = await Promise.all(Object.values(looks));
+  const parts = Object.fromEntries(seen.map((part, at) => [names[at], part]));
+  return { healthy: seen.every((part) => part.healthy), parts };
+}
+
+/** Whoever looks after it asks it every few seconds, and notes that it has answered. */
+async function seeEdge({ db }: Store, podId: string): Promise<void> {
+  const edge = await findEdge(db, podId);
+  if (edge === undefined || edge.ageSeconds > edgePatienceSeconds) throw new Error('the edge was not seen');
+}
+
+async function look(work: PromiseLike<unknown>): Promise<Part> {
   try {
     await work;
     return { healthy: true, message: 'It answers.' };

@@ -1,6 +1,6 @@
 // The services that every environment is made with, and the site of its own public host name. They are deployed by their
 // creation like everything else, seen live by whoever watches the environment.
-import { Conflict } from '../errors.ts';
+import { Conflict, LimitReached } from '../errors.ts';
 import { newId } from '../ids.ts';
 import type { Caller } from '../model/callers.ts';
 import { edgeSlots } from '../model/edge.ts';
@@ -12,6 +12,9 @@ import { requestRedeploy, wantedSpec } from '../postgres/request-redeploy.ts';
 import { insertService, listServicesOf, lockService, type ServiceRow } from '../postgres/services.ts';
 import { insertSite } from '../postgres/sites.ts';
 import type { Control } from './control.ts';
+
+/** Nobody could reach it by its host names. */
+const noPlace = `The pod's edge leads to ${edgeSlots} environments at most, and has no free place. Delete one that isn't needed.`;
 
 export async function includeServices(
   control: Control,
@@ -33,7 +36,9 @@ export async function includeServices(
     size,
     scale: 1,
   });
-  await takeEdgeSlot(change.tx, environment.podId, environmentId, edgeSlots);
+  const slot = await takeEdgeSlot(change.tx, environment.podId, environmentId, edgeSlots);
+  if (slot === undefined && control.settings.edge !== undefined)
+    throw new LimitReached(noPlace, ['input'], edgeSlots, edgeSlots);
   await insertOwnSite(control, change, environmentId, namespace);
   change.emit({
     environmentId,

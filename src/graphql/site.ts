@@ -73,9 +73,9 @@ builder.objectField(EnvironmentRef, 'publicUrl', (t) =>
   t.string({
     nullable: true,
     description:
-      "Where its own public host name is reached, by HTTP; it leads to its first code service. Null where the pod's edge is off.",
-    resolve: ({ namespace }, _args, { control: { settings } }) => {
-      if (settings.edge === undefined) return null;
+      "Where its own public host name is reached, by HTTP; it leads to its first code service. Null where the pod's edge is off, or leads to as many environments as it can and not to this one.",
+    resolve: ({ namespace, edgeSlot }, _args, { control: { settings } }) => {
+      if (settings.edge === undefined || edgeSlot === null) return null;
       const { httpPort } = settings.edge;
       return `http://${namespace}.${settings.domain}${httpPort === 80 ? '' : `:${httpPort}`}/`;
     },

@@ -131,8 +131,11 @@ export function leaseFrom(askedAt: number): Lease {
 /** To be called right before anything is done to the engine: a process that was held up may have lost its lease unawares. */
 export function assertHeld({ claim, lease, signal }: Hold): void {
   signal.throwIfAborted();
-  if (performance.now() >= lease.until)
-    throw new LeaseLost(`the lease on service ${claim.serviceId} was not renewed in time`);
+  assertNotOver(lease, `the lease on service ${claim.serviceId}`);
+}
+
+export function assertNotOver({ until }: Lease, what: string): void {
+  if (performance.now() >= until) throw new LeaseLost(`${what} was not renewed in time`);
 }
 
 /** The rows as a step has written them. */

@@ -1,136 +1,129 @@
 // The pod's edge: one container on the machine's own network that holds the public ports, looked after by one replica for
 // all. It is no service: nobody redeploys it, it has nothing of anybody's, and it runs on while the control plane is away.
-// Where connections go is kept as for service proxies: written where it starts from first, then told at runtime, then noted.
-import { createHash } from 'node:crypto';
-import { isIPv4 } from 'node:net';
+// Where connections go is kept as for service proxies: what may become untrue is noted first, then it is written where the
+// edge starts from, then told at runtime, then noted. What it shows is compared with that now and then.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type EdgeRotation, edgeSlots, sameEdge } from '../model/edge.ts';
-import { mebibyte } from '../model/service-types/engine-kind.ts';
-import { serviceProxy } from '../model/service-types/service-proxy.ts';
+import { type EdgeRotation, sameEdge } from '../model/edge.ts';
+import { changedServices } from '../model/rotation.ts';
 import { change } from '../postgres/change.ts';
 import { hasDuty, takeDuty } from '../postgres/duties.ts';
-import { findEdge, readEdgeRotation, saveEdge, touchEdge } from '../postgres/edges.ts';
-import { readClock } from '../postgres/open.ts';
+import { doubtEdge, findEdge, readEdgeRotation, saveEdge, touchEdge } from '../postgres/edges.ts';
+import { LeaseLost } from '../postgres/replicas.ts';
 import { setRotation } from '../postgres/rotation.ts';
 import { markDue } from '../postgres/services.ts';
-import {
-  type EdgeEnvironment,
-  type EdgeInput,
-  edgeCommands,
-  edgeFiles,
-  edgeMaps,
-  edgePrefix,
-  edgeRotationFiles,
-} from '../proxy/edge.ts';
-import { command, owner } from '../proxy/layout.ts';
-import { openRuntimeApi, type RuntimeApi } from '../proxy/runtime-api.ts';
-import { type ContainerSpec, labels } from '../runtime/runtime.ts';
+import { edgeCommands, edgeMaps, edgePrefix, edgeRotationFiles } from '../proxy/edge.ts';
+import type { RuntimeCommand } from '../proxy/rotation.ts';
 import { waitForAny } from '../wait.ts';
-import { issueServerKey } from './control-keys.ts';
-import type { Deps, EdgeSettings } from './deps.ts';
+import { type Deps, leaseFrom } from './deps.ts';
+import { givePlaces } from './edge-places.ts';
+import {
+  assertKept,
+  channelTo,
+  ensureRunning,
+  environmentsOf,
+  inputOf,
+  type Keeping,
+  nameOf,
+  ownerOf,
+} from './edge-start.ts';
+import { tellTroubles } from './edge-troubles.ts';
 
 /** The container and the duty are looked at this often; where connections go, whenever somebody asks. */
 const lookEveryMs = 5_000;
 const drainingMs = 200;
-/** One that was not seen for longer than three times so long is waited for by nobody; see situation.ts. */
-const noteEverySeconds = 10;
-const size = { threads: 2, connections: 20_000 };
-/** Label of the edge: what it was started with. */
-const configured = 'berth.edge';
+const pauseMs = 1_000;
+/** What it shows is compared this often. One that wasn't seen for three times so long is waited for by nobody. */
+const compareEverySeconds = 10;
 
 export async function keepEdge(deps: Deps, asked: () => Promise<void>, signal: AbortSignal): Promise<void> {
   const { edge } = deps.settings;
   if (edge === undefined) return;
+  const troubles = tellTroubles(deps, signal);
   let lookedAt = Number.NEGATIVE_INFINITY;
-  let held = false;
+  let keeping: Keeping | undefined;
   while (!signal.aborted) {
     const wakened = asked();
     let draining = false;
     try {
       if (performance.now() - lookedAt >= lookEveryMs) {
-        held = await takeDuty(deps.store, deps.replica, 'EDGE');
-        if (held) await ensureRunning(deps, edge, signal);
+        const duty = leaseFrom(performance.now());
+        keeping = (await takeDuty(deps.store, deps.replica, 'EDGE')) ? { deps, edge, duty } : undefined;
+        if (keeping !== undefined) await look(keeping, signal, troubles.unplaced);
         lookedAt = performance.now();
       }
-      if (held) draining = await follow(deps, edge);
+      if (keeping !== undefined) draining = await follow(keeping);
+      troubles.over();
     } catch (error) {
       lookedAt = Number.NEGATIVE_INFINITY;
-      if (!signal.aborted)
-        deps.logger.error({ err: error }, 'the edge could not be looked after; it is tried again');
-      await sleep(1_000, undefined, { signal }).catch(() => {});
+      await troubles.failed(error);
+      await sleep(pauseMs, undefined, { signal }).catch(() => {});
     }
-    await waitForAny(held ? [wakened] : [], draining ? drainingMs : lookEveryMs, signal);
+    await waitForAny(keeping === undefined ? [] : [wakened], draining ? drainingMs : lookEveryMs, signal);
   }
 }
 
+async function look(keeping: Keeping, signal: AbortSignal, tell: (without: number) => void): Promise<void> {
+  tell(await givePlaces(keeping.deps));
+  await ensureRunning(keeping, signal, async () => {
+    const { store, installation } = keeping.deps;
+    const wanted = await readEdgeRotation(store.db, installation.podId);
+    await noteDoubt(keeping, Object.keys(wanted.places));
+  });
+}
+
 /** True while proxies finish what they have begun. */
-async function follow(deps: Deps, edge: EdgeSettings): Promise<boolean> {
-  const { store, installation } = deps;
+async function follow(keeping: Keeping): Promise<boolean> {
+  const { store, installation } = keeping.deps;
   const [wanted, seen] = await Promise.all([
     readEdgeRotation(store.db, installation.podId),
     findEdge(store.db, installation.podId),
   ]);
-  const same = sameEdge(seen?.applied ?? null, wanted);
-  if (!same) await apply(deps, edge, wanted);
-  if (!same) await note(deps, wanted);
-  else if ((seen?.ageSeconds ?? 0) > noteEverySeconds) await touchEdge(store.db, installation.podId);
-  return finishDrained(deps, edge, wanted);
+  const applied = seen?.applied ?? null;
+  if (!sameEdge(applied, wanted)) {
+    if (applied !== null) await noteDoubt(keeping, changedServices(applied, wanted));
+    await apply(keeping, wanted, await commandsTo(keeping, wanted));
+  } else if ((seen?.ageSeconds ?? 0) > compareEverySeconds) await compare(keeping, wanted);
+  return finishDrained(keeping, wanted);
 }
 
-/** Started with what is wanted at that moment; what has changed since is told to it as ever. */
-async function ensureRunning(deps: Deps, edge: EdgeSettings, signal: AbortSignal): Promise<void> {
-  const { runtime, images, installation, controlKeys } = deps;
-  const name = nameOf(deps);
-  const { imageId } = await images.obtain(serviceProxy.image, () => {}, signal);
-  const mark = createHash('sha256')
-    .update(JSON.stringify([edge, imageId, edgeSlots, size]))
-    .digest('hex');
-  const present = await runtime.inspectContainer(name, installation.id);
-  if (present?.state === 'RUNNING' && present.labels[configured] === mark) return;
-  if (present !== undefined) await runtime.removeContainer(name, installation.id);
-  const wanted = await readEdgeRotation(deps.store.db, installation.podId);
-  const serverPem = await issueServerKey(controlKeys, name, await readClock(deps.store.db));
-  const control = { serverPem, authorityPem: controlKeys.authority.certificate };
-  const files = edgeFiles({ ...inputOf(edge, wanted), control });
-  const spec: ContainerSpec = {
-    name,
-    labels: { [labels.installation]: installation.id, [configured]: mark },
-    imageId,
-    command,
-    environment: {},
-    network: 'host',
-    networkMode: 'HOST',
-    ...(isLow(edge) ? { user: '0:0' } : {}),
-    aliases: [],
-    memoryBytes: 512 * mebibyte,
-    cpuMillis: size.threads * 1000,
-    processLimit: 64,
-    capabilities: isLow(edge) ? ['NET_BIND_SERVICE'] : [],
-    readOnlyRoot: false,
-    tmpfs: {},
-    files,
-    fileOwner: ownerOf(edge),
-    restart: true,
-  };
-  await runtime.startContainer(spec);
-  await note(deps, wanted);
+/** Whatever a foreign hand has changed, or an edge has forgotten, it is told again. */
+async function compare(keeping: Keeping, wanted: EdgeRotation): Promise<void> {
+  const { store, installation, logger } = keeping.deps;
+  const commands = await commandsTo(keeping, wanted);
+  // What only waits to be removed takes no connections.
+  if (commands.every((command) => command.kind === 'REMOVE')) return touchEdge(store.db, installation.podId);
+  logger.warn({ commands: commands.length }, 'the edge has not what it was told; it is told again');
+  await noteDoubt(keeping, Object.keys(wanted.places));
+  await apply(keeping, wanted, commands);
 }
 
-async function apply(deps: Deps, edge: EdgeSettings, wanted: EdgeRotation): Promise<void> {
+async function commandsTo(keeping: Keeping, wanted: EdgeRotation): Promise<RuntimeCommand[]> {
+  const shown = await channelTo(keeping).show(edgePrefix, edgeMaps);
+  return edgeCommands(shown, environmentsOf(wanted));
+}
+
+/** What is wanted may become what it was before again while it is being told, or when we are gone. */
+async function noteDoubt(keeping: Keeping, serviceIds: readonly string[]): Promise<void> {
+  const { deps } = keeping;
+  await change(deps, async ({ tx }) => {
+    if (!(await hasDuty(tx, deps.replica, 'EDGE')))
+      throw new LeaseLost('the duty to look after the edge has passed to another');
+    await doubtEdge(tx, deps.installation.podId, serviceIds);
+  });
+}
+
+async function apply(
+  keeping: Keeping,
+  wanted: EdgeRotation,
+  commands: readonly RuntimeCommand[],
+): Promise<void> {
+  const { deps, edge } = keeping;
   const files = edgeRotationFiles(inputOf(edge, wanted));
+  assertKept(keeping);
   await deps.runtime.putFiles(nameOf(deps), deps.installation.id, files, ownerOf(edge));
-  const api = channelTo(deps, edge);
-  const shown = await api.show(edgePrefix, edgeMaps);
-  await api.apply(edgeCommands(shown, environmentsOf(wanted)));
-}
-
-/** Ports below 1024 are root's to open, and the engine gives other users no way to. It has no other right of root's. */
-function isLow({ httpPort, httpsPort }: EdgeSettings): boolean {
-  return Math.min(httpPort, httpsPort) < 1024;
-}
-
-function ownerOf(edge: EdgeSettings) {
-  return isLow(edge) ? { uid: 0, gid: 0 } : owner;
+  assertKept(keeping);
+  await channelTo(keeping).apply(commands);
+  await note(deps, wanted);
 }
 
 /** The service proxies wait for this. */
@@ -143,12 +136,13 @@ async function note(deps: Deps, wanted: EdgeRotation): Promise<void> {
   });
 }
 
-async function finishDrained(deps: Deps, edge: EdgeSettings, wanted: EdgeRotation): Promise<boolean> {
+async function finishDrained(keeping: Keeping, wanted: EdgeRotation): Promise<boolean> {
+  const { deps } = keeping;
   const draining = wanted.services.flatMap(({ serviceId, servers }) =>
     servers.filter((server) => server.state === 'DRAIN').map(({ jobId }) => ({ jobId, serviceId })),
   );
   if (draining.length === 0) return false;
-  const sessions = await channelTo(deps, edge).sessions(edgePrefix);
+  const sessions = await channelTo(keeping).sessions(edgePrefix);
   const done = draining.filter(({ jobId }) => (sessions.get(jobId) ?? 0) === 0);
   if (done.length > 0)
     await change(deps, async (current) => {
@@ -162,37 +156,4 @@ async function finishDrained(deps: Deps, edge: EdgeSettings, wanted: EdgeRotatio
       current.nudge('due');
     });
   return true;
-}
-
-function inputOf(edge: EdgeSettings, wanted: EdgeRotation): Omit<EdgeInput, 'control'> {
-  if (!isIPv4(edge.host)) throw new Error(`the edge needs an IPv4 address: ${edge.host}`);
-  const { host: address, httpPort: plainPort, httpsPort: securePort, controlPort } = edge;
-  return {
-    ...{ address, plainPort, securePort, controlPort, ...size },
-    slots: edgeSlots,
-    environments: environmentsOf(wanted),
-  };
-}
-
-function environmentsOf({ services, places }: EdgeRotation): EdgeEnvironment[] {
-  return services.flatMap(({ serviceId, servers }): EdgeEnvironment[] => {
-    const place = places[serviceId];
-    return place === undefined ? [] : [{ ...place, proxies: servers }];
-  });
-}
-
-function channelTo(deps: Deps, edge: EdgeSettings): RuntimeApi {
-  return openRuntimeApi({
-    address: '127.0.0.1',
-    port: edge.controlPort,
-    serverName: nameOf(deps),
-    authorityPem: deps.controlKeys.authority.certificate,
-    clientCertificatePem: deps.controlKeys.client.chain,
-    clientKeyPem: deps.controlKeys.client.privateKey,
-  });
-}
-
-/** One edge for each installation; others on the machine have other ports. */
-function nameOf({ installation }: Deps): string {
-  return `berth-edge-${installation.id}`;
 }

@@ -1,4 +1,5 @@
 // What a decision is made from: the service, its open redeploy, its jobs and worker counts, read in one go.
+import { edgePatienceSeconds } from '../model/edge.ts';
 import type { RedeploySituation, RedeployView } from '../model/redeploy.ts';
 import { type ProxyRotation, type ProxyView, standOf, wantedRotation } from '../model/rotation.ts';
 import { webPort } from '../model/service-types/code.ts';
@@ -74,8 +75,6 @@ async function readRouted(reader: Reader, environmentId: string): Promise<Situat
   return { wanted, draining };
 }
 
-/** An edge that was not seen for so long holds up no redeploy of a service proxy. */
-const edgePatienceSeconds = 30;
 const nothingElse = { challenges: {}, certificates: {} };
 
 /** How far the proxies are with this service's own jobs, as they are known now. */

@@ -1,6 +1,6 @@
 // What the edge of a pod should have, and what it was last seen to have.
 import { and, eq, isNotNull, isNull, sql } from 'drizzle-orm';
-import type { EdgePlace, EdgeRotation } from '../model/edge.ts';
+import type { AppliedEdge, EdgePlace, EdgeRotation } from '../model/edge.ts';
 import { type RotatedJob, wantedRotation } from '../model/rotation.ts';
 import { serviceProxy } from '../model/service-types/service-proxy.ts';
 import type { Reader, Transaction } from './open.ts';
@@ -60,7 +60,7 @@ export async function readEdgeRotation(reader: Reader, podId: string): Promise<E
 export async function findEdge(
   reader: Reader,
   podId: string,
-): Promise<{ readonly applied: EdgeRotation; readonly ageSeconds: number } | undefined> {
+): Promise<{ readonly applied: AppliedEdge; readonly ageSeconds: number } | undefined> {
   const [row] = await reader
     .select({
       applied: edges.applied,
@@ -69,6 +69,16 @@ export async function findEdge(
     .from(edges)
     .where(eq(edges.podId, podId));
   return row;
+}
+
+/** It may have these services' proxies and hosts in either way, until it is saved again. */
+export async function doubtEdge(
+  tx: Transaction,
+  podId: string,
+  serviceIds: readonly string[],
+): Promise<void> {
+  const doubtful = sql`jsonb_set(${edges.applied}, '{doubtful}', ${JSON.stringify(serviceIds)}::text::jsonb)`;
+  await tx.update(edges).set({ applied: doubtful }).where(eq(edges.podId, podId));
 }
 
 /** Still as it was noted. */

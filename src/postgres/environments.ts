@@ -33,6 +33,25 @@ export async function takeEdgeSlot(
   return row?.slot ?? undefined;
 }
 
+/** Living environments of the pod with a service proxy that no edge leads to. */
+export async function listWithoutEdgeSlot(reader: Reader, podId: string): Promise<string[]> {
+  const rows = await reader
+    .select({ id: environments.id })
+    .from(environments)
+    .innerJoin(services, eq(services.environmentId, environments.id))
+    .where(
+      and(
+        eq(environments.podId, podId),
+        isNull(environments.edgeSlot),
+        isNull(environments.deletedAt),
+        eq(services.type, 'SERVICE_PROXY'),
+        isNull(services.deletedAt),
+      ),
+    )
+    .orderBy(environments.id);
+  return rows.map((row) => row.id);
+}
+
 export async function listEnvironmentsById(
   reader: Reader,
   ids: readonly string[],

@@ -6,7 +6,7 @@ import { updateService } from '../../src/control/update-service.ts';
 import { listJobsById, listJobsToCompare } from '../../src/postgres/jobs.ts';
 import { findOpenRedeploys, type RedeployRow } from '../../src/postgres/redeploys.ts';
 import { listServicesOf } from '../../src/postgres/services.ts';
-import { freePorts } from '../support/free-ports.ts';
+import { edgeSettings } from '../support/free-ports.ts';
 import { newRelease, openWorld, redeployed, until, type World } from '../support/world.ts';
 import { appCommand, buildAppImage } from './image.ts';
 import { usualLoad } from './load.ts';
@@ -29,11 +29,10 @@ const domain = 'test.local';
 export const scale = 2;
 
 export async function openLoadWorld(url: string): Promise<LoadWorld> {
-  const [httpPort = 0, httpsPort = 0, controlPort = 0] = await freePorts(3);
-  const edge = { host: '127.0.0.1', httpPort, httpsPort, controlPort };
+  const edge = await edgeSettings();
   const world = await openWorld(url, { settings: { included: ['SERVICE_PROXY'], domain, edge } });
   try {
-    return await furnish(world, httpPort);
+    return await furnish(world, edge.httpPort);
   } catch (error) {
     await world.close();
     throw error;

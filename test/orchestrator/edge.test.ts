@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createEnvironment } from '../../src/control/environments.ts';
 import { findOpenRedeploys } from '../../src/postgres/redeploys.ts';
 import { listServicesOf } from '../../src/postgres/services.ts';
-import { freePorts } from '../support/free-ports.ts';
+import { edgeSettings } from '../support/free-ports.ts';
 import { freshDatabase } from '../support/postgres.ts';
 import { visit } from '../support/visit.ts';
 import { newRelease, openWorld, redeployed, until, type World } from '../support/world.ts';
@@ -19,14 +19,8 @@ const proxies: string[] = [];
 
 beforeAll(async () => {
   const { url } = await freshDatabase();
-  const [httpPort, httpsPort, controlPort] = await freePorts(3);
-  port = httpPort ?? 0;
-  const edge = {
-    host: '127.0.0.1',
-    httpPort: port,
-    httpsPort: httpsPort ?? 0,
-    controlPort: controlPort ?? 0,
-  };
+  const edge = await edgeSettings();
+  port = edge.httpPort;
   world = await openWorld(url, { settings: { included: ['SERVICE_PROXY'], domain: 'test.local', edge } });
   for (const namespace of ['one', 'two']) await openEnvironment(namespace);
 }, 120_000);
