@@ -44,6 +44,8 @@ export interface PlaneOptions {
   readonly logger?: Log;
   /** Between the orchestrator and the engine, for tests that count or delay its calls. */
   readonly runtime?: (runtime: Runtime) => Runtime;
+  /** For tests that count what the database is asked. */
+  readonly onQuery?: (query: string) => void;
 }
 
 export interface Plane {
@@ -54,7 +56,8 @@ export interface Plane {
 
 /** Everything that a caller's mutations need, and nothing that carries them out. */
 export async function openControl(options: PlaneOptions): Promise<Plane> {
-  const store = openStore(options.url);
+  const { url, onQuery } = options;
+  const store = openStore(url, onQuery && { onQuery });
   const installation = await ensureInstallation(store);
   const keyFile = join(options.dataDirectory, 'keys', 'key');
   const vault = await openVault(keyFile, !(await hasSecrets(store.db)));

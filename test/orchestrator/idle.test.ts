@@ -1,0 +1,57 @@
+// What a control plane costs while nothing happens, with sites, their proxies and the edge: at most 5 engine calls and 20
+// queries a second, all comparisons included.
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Runtime } from '../../src/runtime/runtime.ts';
+import { edgeSettings } from '../support/free-ports.ts';
+import { expectPeace } from '../support/oracle.ts';
+import { freshDatabase } from '../support/postgres.ts';
+import { openSite } from '../support/site.ts';
+import { openWorld, until, type World } from '../support/world.ts';
+
+const sites = 3;
+/** Longer than the period of any comparison. */
+const watchedMs = 20_000;
+const calls: string[] = [];
+const queries: string[] = [];
+let world: World;
+
+beforeAll(async () => {
+  const { url } = await freshDatabase();
+  // As they are where nobody has set anything else.
+  const settings = { settleSeconds: 0.3, compareSeconds: 15, edge: await edgeSettings() };
+  world = await openWorld(url, { settings, runtime: counted, onQuery: (query) => queries.push(query) });
+  for (let number = 0; number < sites; number++) await openSite(world, { scale: 1 });
+  await expectPeace(world);
+}, 180_000);
+afterAll(() => world?.close());
+
+function counted(runtime: Runtime): Runtime {
+  const names = Object.keys(runtime) as (keyof Runtime)[];
+  const wrapped = names.map((name) => {
+    const call = runtime[name] as (...args: readonly unknown[]) => unknown;
+    const counting = (...args: readonly unknown[]) => {
+      calls.push(name);
+      return call(...args);
+    };
+    return [name, counting];
+  });
+  return Object.fromEntries(wrapped);
+}
+
+test('is no more than it may be', async () => {
+  const settled = performance.now();
+  const passed = async () => performance.now() - settled;
+  await until('what was under way has ended', passed, (milliseconds) => milliseconds > 3_000);
+  calls.length = 0;
+  queries.length = 0;
+  const since = performance.now();
+  const watched = async () => performance.now() - since;
+  const milliseconds = await until('enough was seen', watched, (seen) => seen > watchedMs, 2 * watchedMs);
+  const each = (seen: readonly unknown[]) => (seen.length * 1_000) / milliseconds;
+  console.log(`${each(calls).toFixed(1)} engine calls and ${each(queries).toFixed(1)} queries a second`);
+  expect(each(calls)).toBeLessThanOrEqual(5);
+  expect(each(queries)).toBeLessThanOrEqual(20);
+  // They were made at all.
+  expect(calls).toContain('inventory');
+  expect(queries.join()).toContain('doubtful');
+}, 60_000);
