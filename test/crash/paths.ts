@@ -202,7 +202,7 @@ function jobsToJudge(world: World, serviceId: string) {
   return listJobsToJudge(world.control.store.db, serviceId, [], 3_600);
 }
 
-async function removeOne(world: World, { serviceId }: Service): Promise<void> {
+export async function removeOne(world: World, { serviceId }: Service): Promise<void> {
   const jobs = await jobsToJudge(world, serviceId);
   const job = jobs.find((each) => isAlive(each) && each.type === 'DEPLOY');
   await new Docker().getContainer(containerName(job?.id ?? '')).remove({ force: true });

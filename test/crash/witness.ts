@@ -5,7 +5,7 @@ import Docker from 'dockerode';
 import { containerName, networkName } from '../../src/model/jobs.ts';
 import { addressOf, runningJobs, type Site, sendVisitors } from '../support/site.ts';
 import { watchSite } from '../support/site-watch.ts';
-import type { World } from '../support/world.ts';
+import { type Service, until, type World } from '../support/world.ts';
 import type { Witness } from './paths.ts';
 
 const fewestAnswers = 20;
@@ -21,6 +21,8 @@ export async function witness(
   const watch = watchSite(world, site, { scale, least: maySee.length === 0 ? scale : 0 });
   return {
     end: async () => {
+      const goodAnswers = async () => load.visits.seen['200'] ?? 0;
+      await until('visitors get answers', goodAnswers, (count) => count >= fewestAnswers).catch(() => {});
       const [{ seen, failures }, { looks, breaches }] = await Promise.all([load.end(), watch.end()]);
       const bad = Object.keys(seen).filter((status) => status !== '200' && !maySee.includes(status));
       const told = failures.filter((failure) => bad.some((status) => failure.endsWith(` ${status}`)));
@@ -35,7 +37,7 @@ export async function witness(
 }
 
 /** Goes with the world's installation, whose label it bears. */
-export async function letInStranger(world: World, { serviceId, environmentId }: Site): Promise<void> {
+export async function letInStranger(world: World, { serviceId, environmentId }: Service): Promise<void> {
   const engine = new Docker();
   const [job] = await runningJobs(world, serviceId);
   const { Config } = await engine.getContainer(containerName(job?.id ?? '')).inspect();

@@ -16,6 +16,7 @@ import { ensureInstallation, hasSecrets } from '../../src/postgres/organizations
 import { joinReplicas } from '../../src/postgres/replicas.ts';
 import { openVault } from '../../src/postgres/vault.ts';
 import { openDocker } from '../../src/runtime/docker.ts';
+import type { Deadlines } from '../../src/runtime/docker-call.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
 
 export type PlaneSettings = OrchestratorSettings & Control['settings'];
@@ -39,6 +40,8 @@ export interface PlaneOptions {
   readonly url: string;
   readonly dataDirectory: string;
   readonly dockerHost?: string | undefined;
+  /** Of calls to the engine, where they are to be other than usual. */
+  readonly deadlines?: Partial<Deadlines>;
   readonly settings?: Partial<PlaneSettings>;
   readonly at?: (point: Point) => void;
   readonly logger?: Log;
@@ -63,7 +66,8 @@ export async function openControl(options: PlaneOptions): Promise<Plane> {
   const vault = await openVault(keyFile, !(await hasSecrets(store.db)));
   const nudges = await openNudges(store);
   const log = openEventLog(store, nudges);
-  const docker = openDocker({ host: options.dockerHost, subnetRange: '10.211.0.0/16' });
+  const { dockerHost: host, deadlines = {} } = options;
+  const docker = openDocker({ host, subnetRange: '10.211.0.0/16', deadlines });
   const runtime = options.runtime?.(docker) ?? docker;
   const control: Control = {
     store,

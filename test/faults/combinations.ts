@@ -1,0 +1,72 @@
+// Which combinations of fault and call there are: the whole table, and of it a cover in which every call meets at least every
+// second fault and every fault every second call, spread over the roads.
+import type { Fault } from '../support/faulty-socket.ts';
+import { bodiless, type CallName, callNames } from './calls.ts';
+import { type Road, roads, roadsBack } from './roads.ts';
+
+export interface Combination {
+  readonly road: Road;
+  readonly call: CallName;
+  readonly fault: Fault;
+  /** So many calls meet it before it is over. */
+  readonly times: number;
+}
+
+const faults: readonly Fault[] = [
+  'DELAY',
+  'ERROR_500',
+  'ERROR_409',
+  'BLACK_HOLE_BEFORE',
+  'BLACK_HOLE_AFTER',
+  'LOST_ANSWER',
+  'BODY_CUT',
+];
+const faultsOfStreams: readonly Fault[] = ['DEAD_STREAM', 'REPEATED'];
+
+export function faultsOf(call: CallName): readonly Fault[] {
+  if (call === 'listen to events') return [...faults, ...faultsOfStreams];
+  return bodiless.includes(call) ? faults.filter((fault) => fault !== 'BODY_CUT') : faults;
+}
+
+/** Every second field of the table of calls and faults, as on a chessboard, and all that is of streams alone. */
+export function cover(): Combination[] {
+  return callNames.flatMap((call, row) => {
+    const on = roads.filter((road) => road.calls.includes(call));
+    const chosen = faultsOf(call).filter(
+      (fault) => faultsOfStreams.includes(fault) || (faults.indexOf(fault) + row) % 2 === 0,
+    );
+    return chosen.flatMap((fault, at) => {
+      const road = on[(row + at) % on.length];
+      return road === undefined ? [] : [{ road, call, fault, times: 1 + (at % 2) }];
+    });
+  });
+}
+
+/** Every call of every road with every fault, met once and met three times. */
+export function table(): Combination[] {
+  return [...roads, ...roadsBack].flatMap((road) =>
+    road.calls.flatMap((call) =>
+      faultsOf(call).flatMap((fault) => [1, 3].map((times) => ({ road, call, fault, times }))),
+    ),
+  );
+}
+
+/** So many lists of about the same length, each road in as few of them as can be. */
+export function inLanes(combinations: readonly Combination[], count: number): Combination[][] {
+  const lanes: Combination[][] = Array.from({ length: count }, () => []);
+  const whole = combinations.reduce((sum, { road }) => sum + weightOf(road), 0);
+  let gone = 0;
+  for (const combination of [...Map.groupBy(combinations, ({ road }) => road).values()].flat()) {
+    lanes[Math.floor((gone / whole) * count)]?.push(combination);
+    gone += weightOf(combination.road);
+  }
+  return lanes;
+}
+
+function weightOf({ way }: Road): number {
+  return way.weight ?? 1;
+}
+
+export function nameOf({ road, call, fault, times }: Combination): string {
+  return `${fault} at ${call}${times > 1 ? ` (${times} times)` : ''}, ${road.way.name}`;
+}
