@@ -42,3 +42,21 @@ export const bodiless: readonly CallName[] = [
   'stop container',
   'remove container',
 ];
+
+/** They change something, so it matters when they arrive. */
+export const changing: readonly CallName[] = [
+  'create network',
+  'create volume',
+  'create container',
+  ...bodiless,
+];
+
+/** A redeploy ends well without them. */
+export const dispensable: readonly CallName[] = [
+  'read log',
+  'remove container',
+  'list containers',
+  'list networks',
+  'list volumes',
+  'listen to events',
+];

@@ -1,14 +1,16 @@
 // Which combinations of fault and call there are: the whole table, and of it a cover in which every call meets at least every
 // second fault and every fault every second call, spread over the roads.
+import { succeeding } from '../crash/paths.ts';
+import { siteWays } from '../crash/site-paths.ts';
 import type { Fault } from '../support/faulty-socket.ts';
-import { bodiless, type CallName, callNames } from './calls.ts';
+import { bodiless, type CallName, callNames, changing } from './calls.ts';
 import { type Road, roads, roadsBack } from './roads.ts';
 
 export interface Combination {
   readonly road: Road;
   readonly call: CallName;
   readonly fault: Fault;
-  /** So many calls meet it before it is over. */
+  /** So many calls meet it before it is over; all of them until the redeploy has ended, where it lasts. */
   readonly times: number;
 }
 
@@ -20,12 +22,16 @@ const faults: readonly Fault[] = [
   'BLACK_HOLE_AFTER',
   'LOST_ANSWER',
   'BODY_CUT',
+  'LATE',
 ];
 const faultsOfStreams: readonly Fault[] = ['DEAD_STREAM', 'REPEATED'];
 
 export function faultsOf(call: CallName): readonly Fault[] {
-  if (call === 'listen to events') return [...faults, ...faultsOfStreams];
-  return bodiless.includes(call) ? faults.filter((fault) => fault !== 'BODY_CUT') : faults;
+  const ofCall = faults.filter(
+    (fault) =>
+      (fault !== 'BODY_CUT' || !bodiless.includes(call)) && (fault !== 'LATE' || changing.includes(call)),
+  );
+  return call === 'listen to events' ? [...ofCall, ...faultsOfStreams] : ofCall;
 }
 
 /** Every second field of the table of calls and faults, as on a chessboard, and all that is of streams alone. */
@@ -42,13 +48,30 @@ export function cover(): Combination[] {
   });
 }
 
-/** Every call of every road with every fault, met once and met three times. */
+/** Every call of every road with every fault, met once and met three times, and those that last. */
 export function table(): Combination[] {
-  return [...roads, ...roadsBack].flatMap((road) =>
+  const passing = [...roads, ...roadsBack].flatMap((road) =>
     road.calls.flatMap((call) =>
       faultsOf(call).flatMap((fault) => [1, 3].map((times) => ({ road, call, fault, times }))),
     ),
   );
+  return [...passing, ...lasting()];
+}
+
+/** Until a redeploy has ended, which must be by its deadline. */
+function lasting(): Combination[] {
+  const times = Number.POSITIVE_INFINITY;
+  return roads
+    .filter(({ way }) => way === succeeding || way === siteWays.overlapping)
+    .flatMap((road) =>
+      road.calls.flatMap((call) => faultsThatLast.map((fault) => ({ road, call, fault, times }))),
+    );
+}
+
+const faultsThatLast: readonly Fault[] = ['ERROR_500', 'BLACK_HOLE_BEFORE', 'LOST_ANSWER'];
+
+export function isLasting({ times }: Pick<Combination, 'times'>): boolean {
+  return times === Number.POSITIVE_INFINITY;
 }
 
 /** So many lists of about the same length, each road in as few of them as can be. */
@@ -68,5 +91,6 @@ function weightOf({ way }: Road): number {
 }
 
 export function nameOf({ road, call, fault, times }: Combination): string {
-  return `${fault} at ${call}${times > 1 ? ` (${times} times)` : ''}, ${road.way.name}`;
+  const often = isLasting({ times }) ? ' (lasting)' : times > 1 ? ` (${times} times)` : '';
+  return `${fault} at ${call}${often}, ${road.way.name}`;
 }

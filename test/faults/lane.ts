@@ -8,9 +8,17 @@ import { removeOne } from '../crash/paths.ts';
 import { letInStranger } from '../crash/witness.ts';
 import { type FaultySocket, openFaultySocket } from '../support/faulty-socket.ts';
 import { expectPeace } from '../support/oracle.ts';
-import { newService, openWorld, redeployed, type Service, type World } from '../support/world.ts';
-import { calls } from './calls.ts';
-import { type Combination, nameOf } from './combinations.ts';
+import {
+  askRedeploy,
+  endOfRedeploy,
+  newService,
+  openWorld,
+  redeployed,
+  type Service,
+  type World,
+} from '../support/world.ts';
+import { calls, dispensable } from './calls.ts';
+import { type Combination, isLasting, nameOf } from './combinations.ts';
 
 /** Short, so that what the engine never answers to costs little. A stop is given up long before its grace is over. */
 const deadlines: Partial<Deadlines> = {
@@ -24,6 +32,9 @@ const settings = { settleSeconds: 0.3, compareSeconds: 1 };
 const scale = 2;
 /** From the end of the faults on. */
 const peaceMs = 30_000;
+/** Of a redeploy under a fault that lasts; it may end so long after it, by S6. */
+const deadlineSeconds = 15;
+const overtimeSeconds = 15;
 const hitMs = 2_500;
 /** Whether some calls are made is a matter of moments: nobody waits for a container that has ended already. */
 const mostRedeploys = 5;
@@ -98,10 +109,12 @@ async function meet(lane: Lane, combination: Combination, service: Service): Pro
     socket.fail({ fault, calls: calls[call], ...(ofStream ? {} : { times }) });
     // One that is open already meets nothing else.
     if (call === 'listen to events' && !ofStream) socket.cut(calls[call]);
-    await road.way
-      .begin(world, service, approached)
-      .then((redeployId) => road.way.end(world, service, redeployId))
-      .catch((error: Error) => failures.push(error.message));
+    const redeploying = isLasting(combination)
+      ? redeployInTime(world, service, combination)
+      : road.way
+          .begin(world, service, approached)
+          .then((redeployId) => road.way.end(world, service, redeployId));
+    await redeploying.catch((error: Error) => failures.push(error.message));
     const isMet = await isHit(socket);
     failures.push(...((await seeing?.end()) ?? []));
     if (!isMet) continue;
@@ -110,6 +123,18 @@ async function meet(lane: Lane, combination: Combination, service: Service): Pro
     return failures;
   }
   return [...failures, 'the fault was never met'];
+}
+
+/** While the fault lasts. */
+async function redeployInTime(world: World, { serviceId }: Service, { call }: Combination): Promise<void> {
+  const redeployId = await askRedeploy(world, serviceId, { deadlineSeconds });
+  const { state, cause } = await endOfRedeploy(
+    world,
+    redeployId,
+    (deadlineSeconds + overtimeSeconds) * 1_000,
+  );
+  const ends = dispensable.includes(call) ? ['SUCCEEDED'] : ['SUCCEEDED', 'FAILED', 'ROLLED_BACK'];
+  if (!ends.includes(state)) throw new Error(`It has ended ${state}: ${cause?.message}`);
 }
 
 /** Some calls are made after the end. */

@@ -13,6 +13,8 @@ export type Fault =
   | 'REFUSED'
   /** The call reaches the engine only after a while. */
   | 'DELAY'
+  /** It reaches the engine long after whoever called has given it up. */
+  | 'LATE'
   /** Answered in the engine's place, which hears nothing of it. */
   | 'ERROR_500'
   | 'ERROR_409'
@@ -59,6 +61,7 @@ export interface FaultySocket {
 }
 
 const delayMs = 700;
+const lateMs = 5_000;
 /** Whoever hasn't begun to answer by then is a stream. */
 const streamMs = 300;
 
@@ -103,7 +106,7 @@ export async function openFaultySocket(
     if (fault === 'DELAY') await sleep(delayMs);
     const given = await pass(incoming, response, fault);
     // The engine answers when it has done what it was asked.
-    if (fault === 'BLACK_HOLE_AFTER') return void given.resume();
+    if (fault === 'BLACK_HOLE_AFTER' || fault === 'LATE') return void given.resume();
     if (fault === 'LOST_ANSWER') return void response.destroy();
     response.writeHead(given.statusCode ?? 500, given.headers);
     response.flushHeaders();
@@ -122,8 +125,13 @@ export async function openFaultySocket(
     passing.add(asked);
     asked.on('error', () => response.destroy()).on('close', () => passing.delete(asked));
     // Who asked may go without an answer; what is to be done in spite of it isn't called off.
-    if (fault !== 'BLACK_HOLE_AFTER' && fault !== 'LOST_ANSWER') response.on('close', () => asked.destroy());
-    incoming.pipe(asked);
+    const isDoneAnyway = fault === 'BLACK_HOLE_AFTER' || fault === 'LOST_ANSWER' || fault === 'LATE';
+    if (!isDoneAnyway) response.on('close', () => asked.destroy());
+    if (fault === 'LATE') {
+      const body = Buffer.concat(await Array.fromAsync(incoming));
+      await sleep(lateMs);
+      asked.end(body);
+    } else incoming.pipe(asked);
     const [given] = (await once(asked, 'response')) as [IncomingMessage];
     return given.on('error', () => response.destroy());
   }
