@@ -10,12 +10,15 @@ import { EngineFault, labels, type NetworkSpec } from './runtime.ts';
 const subnetAttempts = 64;
 
 export async function ensureNetwork(engine: Engine, spec: NetworkSpec, range: SubnetRange): Promise<void> {
+  const operation = `ensure network ${spec.name}`;
   const installation = spec.labels[labels.installation] ?? '';
   const there = await findOurs(engine, spec.name, installation);
   if (there.length === 1) return;
   if (there.length === 0) await createNetwork(engine, spec, range);
   const found = await findOurs(engine, spec.name, installation);
   if (found.length > 1) await keepOne(engine, found);
+  // The engine may call a name taken that is free again by then.
+  if (found.length === 0) throw new EngineFault(operation, `${operation}: it is not there.`);
 }
 
 /** The engine takes the first address of the subnet, and doesn't say so before the first container is there. */

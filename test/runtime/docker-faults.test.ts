@@ -198,6 +198,17 @@ describe('an engine that is away, too old, or newer', () => {
   });
 });
 
+it('a network that the engine calls there already, and that is not, is not taken for made', async () => {
+  const runtime = await openAgainst(
+    engineThat((request, response) => {
+      response.statusCode = request.method === 'POST' ? 409 : 200;
+      response.end(request.method === 'POST' ? '{"message":"it exists"}' : '[]');
+    }),
+  );
+  const { fault } = await faultOf(runtime.ensureNetwork(spec));
+  expect(fault).toBeInstanceOf(EngineFault);
+});
+
 describe('what is asked', () => {
   it('never puts a variable or a caller’s text into the address', async () => {
     const asked: string[] = [];
