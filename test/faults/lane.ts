@@ -2,8 +2,9 @@
 // each redeploy ends as it must, the oracle looks, and a stranger that bears copied labels is as it was.
 import { setTimeout as sleep } from 'node:timers/promises';
 import Docker from 'dockerode';
+import { listRedeploysById } from '../../src/postgres/redeploys.ts';
 import type { Deadlines } from '../../src/runtime/docker-call.ts';
-import { labels } from '../../src/runtime/runtime.ts';
+import { labels, type Runtime } from '../../src/runtime/runtime.ts';
 import { removeOne } from '../crash/paths.ts';
 import { letInStranger } from '../crash/witness.ts';
 import { type FaultySocket, openFaultySocket } from '../support/faulty-socket.ts';
@@ -19,22 +20,27 @@ import {
 } from '../support/world.ts';
 import { calls, dispensable } from './calls.ts';
 import { type Combination, isLasting, nameOf } from './combinations.ts';
+import { roadsBack } from './roads.ts';
 
-/** Short, so that what the engine never answers to costs little. A stop is given up long before its grace is over. */
+/** Short, so that what the engine never answers to costs little. */
 const deadlines: Partial<Deadlines> = {
   look: 1_500,
   change: 4_000,
   remove: 3_000,
-  stopBeyondGrace: -26_000,
+  stopBeyondGrace: 1_000,
   silence: 1_500,
 };
+const longestGraceSeconds = 3;
 const settings = { settleSeconds: 0.3, compareSeconds: 1 };
+/** Long where all are to become healthy in spite of the fault, short where that is waited for in vain. */
+const healthySeconds = { good: 30, failing: 6 };
 const scale = 2;
 /** From the end of the faults on. */
 const peaceMs = 30_000;
-/** Of a redeploy under a fault that lasts; it may end so long after it, by S6. */
+/** Of a redeploy under a fault that lasts. */
 const deadlineSeconds = 15;
-const overtimeSeconds = 15;
+/** S6: so long after its deadline it may end. */
+const overtimeMs = 15_000;
 const hitMs = 2_500;
 /** Whether some calls are made is a matter of moments: nobody waits for a container that has ended already. */
 const mostRedeploys = 5;
@@ -54,7 +60,13 @@ export async function runLane(
 ): Promise<void> {
   const end = performance.now() + patienceMs;
   const socket = await openFaultySocket();
-  const world = await openWorld(url, { dockerHost: socket.host, deadlines, settings });
+  const failing = combinations.some(({ road }) => roadsBack.includes(road));
+  const world = await openWorld(url, {
+    dockerHost: socket.host,
+    deadlines,
+    settings: { ...settings, healthySeconds: failing ? healthySeconds.failing : healthySeconds.good },
+    runtime: withShortGrace,
+  });
   const lane: Lane = { world, socket, kept: new Map() };
   try {
     const bystander = await newService(world, { scale: 1 });
@@ -71,6 +83,14 @@ export async function runLane(
     await world.close();
     await socket.close();
   }
+}
+
+function withShortGrace(runtime: Runtime): Runtime {
+  return {
+    ...runtime,
+    stopContainer: (name, installation, grace, id) =>
+      runtime.stopContainer(name, installation, Math.min(grace, longestGraceSeconds), id),
+  };
 }
 
 async function endure(lane: Lane, combination: Combination): Promise<void> {
@@ -128,11 +148,9 @@ async function meet(lane: Lane, combination: Combination, service: Service): Pro
 /** While the fault lasts. */
 async function redeployInTime(world: World, { serviceId }: Service, { call }: Combination): Promise<void> {
   const redeployId = await askRedeploy(world, serviceId, { deadlineSeconds });
-  const { state, cause } = await endOfRedeploy(
-    world,
-    redeployId,
-    (deadlineSeconds + overtimeSeconds) * 1_000,
-  );
+  const [asked] = await listRedeploysById(world.control.store.db, [redeployId]);
+  const latest = (asked?.deadlineAt.getTime() ?? 0) + overtimeMs;
+  const { state, cause } = await endOfRedeploy(world, redeployId, latest - Date.now());
   const ends = dispensable.includes(call) ? ['SUCCEEDED'] : ['SUCCEEDED', 'FAILED', 'ROLLED_BACK'];
   if (!ends.includes(state)) throw new Error(`It has ended ${state}: ${cause?.message}`);
 }

@@ -11,6 +11,7 @@ const inOneWorld = 16;
 const [lanes = '3', part = ''] = process.argv.slice(2);
 const combinations = table().filter((combination) => nameOf(combination).includes(part));
 
-process.exit(
-  await runLong({ batches: inBatches(combinations, inOneWorld), lanes: Number(lanes), run: runLane }),
-);
+const byRoad = [...Map.groupBy(combinations, ({ road }) => road).values()];
+const batches = byRoad.flatMap((some) => inBatches(some, inOneWorld));
+
+process.exit(await runLong({ batches, lanes: Number(lanes), run: runLane }));
