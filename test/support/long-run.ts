@@ -18,7 +18,12 @@ export interface LongRun<Case> {
 }
 
 /** Answers with the exit code. */
-export async function runLong<Case>({ batches, lanes, run, afterwards = {} }: LongRun<Case>): Promise<number> {
+export async function runLong<Case>({
+  batches,
+  lanes,
+  run,
+  afterwards = {},
+}: LongRun<Case>): Promise<number> {
   process.env.BERTH_LOG_LEVEL ??= 'fatal';
   const scratch = mkdtempSync(join(tmpdir(), 'berth-long-'));
   // The database's account has to pass.
