@@ -9,7 +9,7 @@ import {
   expiresSoonDays,
 } from '../model/certificates.ts';
 import { builder } from './builder.ts';
-import { pageRequest, toConnection } from './connections.ts';
+import { childPage, pageRequest } from './connections.ts';
 import { described } from './described.ts';
 import { sized } from './environment.ts';
 import { loadEach, loaded, localId } from './ids.ts';
@@ -83,12 +83,15 @@ builder.objectField(EnvironmentRef, 'certificates', (t) =>
       type: CertificateRef,
       description: 'Its certificates, oldest first.',
       complexity: sized,
-      resolve: async (row, args, { control: room, loaders }) => {
-        const request = pageRequest(args, isId);
-        const load = (ids: readonly string[]) => certificatesPage(room, ids, request);
-        const rows = await loaders.page('certificates', row.id, request, load);
-        return toConnection(rows, request, (certificate) => certificate.id);
-      },
+      resolve: (row, args, context, info) =>
+        childPage(context, info, row.id, () => {
+          const request = pageRequest(args, isId);
+          return {
+            request,
+            load: (ids) => certificatesPage(context.control, ids, request),
+            keyOf: ({ id }) => id,
+          };
+        }),
     },
     { name: 'CertificateConnection', description: 'A page of certificates.' },
     { name: 'CertificateEdge', description: 'One certificate in its list.' },

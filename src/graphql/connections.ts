@@ -1,7 +1,9 @@
 // Relay connections by keyset: `first` with `after`, or `last` with `before`, 1 to 100 items, exactly one of the two.
-
+import type { GraphQLResolveInfo } from 'graphql';
 import type { PageRequest } from '../control/loading.ts';
 import { InvalidInput } from '../errors.ts';
+import type { Context } from './context.ts';
+import type { AskedPages } from './loaders.ts';
 
 export interface ConnectionArguments {
   readonly first?: number | null | undefined;
@@ -41,6 +43,17 @@ function key(
   if (cursor.length > 300 || !isKey(text))
     throw new InvalidInput([name], 'is no cursor of this list. Give back one that you were given.');
   return text;
+}
+
+/** A page of one parent's children; see Loaders.asked. */
+export async function childPage<T>(
+  { loaders }: Pick<Context, 'loaders'>,
+  { fieldNodes }: Pick<GraphQLResolveInfo, 'fieldNodes'>,
+  parentId: string,
+  tell: () => AskedPages<T>,
+) {
+  const { rows, request, keyOf } = loaders.asked(fieldNodes, tell);
+  return toConnection((await rows.load(parentId)) ?? [], request, keyOf);
 }
 
 export function toConnection<T>(rows: readonly T[], request: PageRequest, keyOf: (row: T) => string) {

@@ -7,7 +7,7 @@ import { environmentHealth } from '../model/status.ts';
 import { asksOnly, briefFields } from './asked.ts';
 import { AuditRef } from './audit.ts';
 import { builder } from './builder.ts';
-import { pageRequest, toConnection } from './connections.ts';
+import { childPage, pageRequest, toConnection } from './connections.ts';
 import { loadEach, loaded, localId } from './ids.ts';
 import { callerOf, mutation, type Payload } from './mutation.ts';
 import { RedeployConnection } from './redeploy.ts';
@@ -57,16 +57,16 @@ builder.node(EnvironmentRef, {
           type: t.arg({ type: ServiceTypeEnum, required: false, description: 'Only those of this type.' }),
         },
         complexity: sized,
-        resolve: async (row, args, { control: room, loaders }, info) => {
-          const request = { ...pageRequest(args, isId), brief: asksOnly(info, briefFields.Service) };
-          const type = args.type ?? undefined;
-          const load = (ids: readonly string[]) => servicesPage(room, ids, type, request);
-          return toConnection(
-            await loaders.page('services', row.id, [type, request], load),
-            request,
-            (s) => s.id,
-          );
-        },
+        resolve: (row, args, context, info) =>
+          childPage(context, info, row.id, () => {
+            const request = { ...pageRequest(args, isId), brief: asksOnly(info, briefFields.Service) };
+            const type = args.type ?? undefined;
+            return {
+              request,
+              load: (ids) => servicesPage(context.control, ids, type, request),
+              keyOf: ({ id }) => id,
+            };
+          }),
       },
       { name: 'ServiceConnection', description: 'A page of services.' },
       { name: 'ServiceEdge', description: 'One service in its list.' },
@@ -76,15 +76,13 @@ builder.node(EnvironmentRef, {
         type: RedeployRef,
         description: 'Redeploys of its services, newest first.',
         complexity: sized,
-        resolve: async (row, args, { control: room, loaders }) => {
-          const request = pageRequest(args, isId);
-          const load = (ids: readonly string[]) => redeploysPage(room, 'environment', ids, request);
-          return toConnection(
-            await loaders.page('environmentRedeploys', row.id, request, load),
-            request,
-            (r) => r.id,
-          );
-        },
+        resolve: (row, args, context, info) =>
+          childPage(context, info, row.id, () => {
+            const request = pageRequest(args, isId);
+            const load = (ids: readonly string[]) =>
+              redeploysPage(context.control, 'environment', ids, request);
+            return { request, load, keyOf: ({ id }) => id };
+          }),
       },
       RedeployConnection,
     ),
@@ -93,13 +91,15 @@ builder.node(EnvironmentRef, {
         type: AuditRef,
         description: 'Who changed what in it, newest first. Rows are chained by hash.',
         complexity: sized,
-        resolve: async (row, args, { control: room, loaders }) => {
-          const request = pageRequest(args, (key) => /^\d{1,15}$/.test(key));
-          const load = (ids: readonly string[]) => auditPage(room, ids, request);
-          return toConnection(await loaders.page('audit', row.id, request, load), request, (a) =>
-            String(a.seq),
-          );
-        },
+        resolve: (row, args, context, info) =>
+          childPage(context, info, row.id, () => {
+            const request = pageRequest(args, (key) => /^\d{1,15}$/.test(key));
+            return {
+              request,
+              load: (ids) => auditPage(context.control, ids, request),
+              keyOf: ({ seq }) => `${seq}`,
+            };
+          }),
       },
       { name: 'AuditConnection', description: 'A page of audit rows.' },
       { name: 'AuditEdge', description: 'One audit row in its list.' },

@@ -1,6 +1,7 @@
 // Loaders of one operation or one event: what many resolvers ask for one by one is read in one statement. What the
 // caller may see is settled in control/loading.ts, where rows are read, so that no path around it exists.
 import DataLoader from 'dataloader';
+import type { FieldNode } from 'graphql';
 import type { Control } from '../control/control.ts';
 import * as loading from '../control/loading.ts';
 import type { Caller } from '../model/callers.ts';
@@ -8,6 +9,18 @@ import type { Spec } from '../model/spec.ts';
 import type { Health } from '../model/status.ts';
 
 export type One<T> = DataLoader<string, T | undefined>;
+
+/** Pages of children: the same of every parent. */
+export interface AskedPages<T> {
+  readonly request: loading.PageRequest;
+  readonly load: (parentIds: readonly string[]) => Promise<Map<string, T[]>>;
+  readonly keyOf: (row: T) => string;
+}
+
+interface Place {
+  readonly nodes: readonly FieldNode[];
+  readonly pages: AskedPages<unknown> & { readonly rows: One<unknown[]> };
+}
 
 export interface Loaders {
   readonly environment: One<loading.EnvironmentRow>;
@@ -27,13 +40,11 @@ export interface Loaders {
   readonly environmentHealths: One<Health[]>;
   readonly health: DataLoader<loading.ServiceRow, Health | undefined, string>;
   readonly wantedSpec: DataLoader<loading.ServiceRow, Spec | undefined, string>;
-  /** Pages of children: one statement for all parents that ask with the same arguments. */
-  page<T>(
-    name: string,
-    parentId: string,
-    args: unknown,
-    load: (ids: readonly string[]) => Promise<Map<string, T[]>>,
-  ): Promise<T[]>;
+  /** What is asked at one place of the document: told once, and read for all parents in one statement. */
+  asked<T>(
+    nodes: readonly FieldNode[],
+    tell: () => AskedPages<T>,
+  ): AskedPages<T> & { readonly rows: One<T[]> };
 }
 
 export function makeLoaders(control: Control, caller: Caller | undefined): Loaders {
@@ -52,7 +63,7 @@ export function makeLoaders(control: Control, caller: Caller | undefined): Loade
       },
       { cacheKeyFn: (row) => row.id },
     );
-  const pages = new Map<string, One<unknown[]>>();
+  const places = new Map<FieldNode | undefined, Place[]>();
   return {
     environment: seen(loading.loadEnvironments),
     service: seen(loading.loadServices),
@@ -71,18 +82,22 @@ export function makeLoaders(control: Control, caller: Caller | undefined): Loade
     environmentHealths: inner(loading.loadHealthOfEnvironments),
     health: ofServices(loading.loadHealth),
     wantedSpec: ofServices(loading.loadWantedSpecs),
-    page: async <T>(
-      name: string,
-      parentId: string,
-      args: unknown,
-      load: (ids: readonly string[]) => Promise<Map<string, T[]>>,
-    ) => {
-      const key = `${name} ${JSON.stringify(args)}`;
-      const loader = pages.get(key) ?? one<unknown[]>(load);
-      pages.set(key, loader);
-      return ((await loader.load(parentId)) ?? []) as T[];
+    asked: <T>(nodes: readonly FieldNode[], tell: () => AskedPages<T>) => {
+      const near = places.get(nodes[0]) ?? [];
+      let place = near.find((each) => sameNodes(each.nodes, nodes));
+      if (place === undefined) {
+        const pages = tell();
+        place = { nodes, pages: { ...pages, rows: one(pages.load) } as unknown as Place['pages'] };
+        places.set(nodes[0], [...near, place]);
+      }
+      return place.pages as unknown as AskedPages<T> & { readonly rows: One<T[]> };
     },
   };
+}
+
+/** A fragment may stand in several places, merged with other fields in each. */
+function sameNodes(a: readonly FieldNode[], b: readonly FieldNode[]): boolean {
+  return a.length === b.length && a.every((node, index) => node === b[index]);
 }
 
 function one<T>(load: (ids: readonly string[]) => Promise<Map<string, T>>): One<T> {

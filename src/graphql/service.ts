@@ -7,7 +7,7 @@ import { jobStates, jobTypes } from '../model/jobs.ts';
 import { compareSpecs, type Size, strategyOf } from '../model/spec.ts';
 import { asksOnly, briefFields } from './asked.ts';
 import { builder } from './builder.ts';
-import { pageRequest, toConnection } from './connections.ts';
+import { childPage, pageRequest, toConnection } from './connections.ts';
 import { sized } from './environment.ts';
 import { loadEach, loaded } from './ids.ts';
 import { HealthCheckRef } from './maintenance.ts';
@@ -187,17 +187,14 @@ builder.node(ServiceRef, {
           }),
         },
         complexity: sized,
-        resolve: async (row, args, { control, loaders }, info) => {
-          const page = pageRequest(args, (key) => /^[01]/.test(key) && isId(key.slice(1)));
-          const request = { ...page, brief: asksOnly(info, briefFields.Job) };
-          const filter = { types: args.types ?? null, states: args.states ?? null };
-          const load = (ids: readonly string[]) => jobsPage(control, ids, filter, request);
-          return toConnection(
-            await loaders.page('jobs', row.id, [filter, request], load),
-            request,
-            (job) => job.listKey,
-          );
-        },
+        resolve: (row, args, context, info) =>
+          childPage(context, info, row.id, () => {
+            const page = pageRequest(args, (key) => /^[01]/.test(key) && isId(key.slice(1)));
+            const request = { ...page, brief: asksOnly(info, briefFields.Job) };
+            const filter = { types: args.types ?? null, states: args.states ?? null };
+            const load = (ids: readonly string[]) => jobsPage(context.control, ids, filter, request);
+            return { request, load, keyOf: ({ listKey }) => listKey };
+          }),
       },
       { name: 'JobConnection', description: 'A page of jobs.' },
       { name: 'JobEdge', description: 'One job in its list.' },
@@ -207,11 +204,12 @@ builder.node(ServiceRef, {
         type: RedeployRef,
         description: 'Its redeploys, newest first.',
         complexity: sized,
-        resolve: async (row, args, { control, loaders }) => {
-          const request = pageRequest(args, isId);
-          const load = (ids: readonly string[]) => redeploysPage(control, 'service', ids, request);
-          return toConnection(await loaders.page('redeploys', row.id, request, load), request, (r) => r.id);
-        },
+        resolve: (row, args, context, info) =>
+          childPage(context, info, row.id, () => {
+            const request = pageRequest(args, isId);
+            const load = (ids: readonly string[]) => redeploysPage(context.control, 'service', ids, request);
+            return { request, load, keyOf: ({ id }) => id };
+          }),
       },
       RedeployConnection,
     ),
@@ -226,11 +224,15 @@ builder.node(ServiceRef, {
         type: ReleaseRef,
         description: 'Kept releases, newest first.',
         complexity: sized,
-        resolve: async (row, args, { control, loaders }) => {
-          const request = pageRequest(args, isId);
-          const load = (ids: readonly string[]) => releasesPage(control, ids, request);
-          return toConnection(await loaders.page('releases', row.id, request, load), request, (r) => r.id);
-        },
+        resolve: (row, args, context, info) =>
+          childPage(context, info, row.id, () => {
+            const request = pageRequest(args, isId);
+            return {
+              request,
+              load: (ids) => releasesPage(context.control, ids, request),
+              keyOf: ({ id }) => id,
+            };
+          }),
       },
       { name: 'ReleaseConnection', description: 'A page of releases.' },
       { name: 'ReleaseEdge', description: 'One release in its list.' },

@@ -4,7 +4,7 @@ import * as control from '../control/sites.ts';
 import { isId } from '../ids.ts';
 import { type SiteLimits, siteLimits } from '../model/sites.ts';
 import { builder } from './builder.ts';
-import { pageRequest, toConnection } from './connections.ts';
+import { childPage, pageRequest } from './connections.ts';
 import { sized } from './environment.ts';
 import { loadEach, loaded, localId, serviceIdOf } from './ids.ts';
 import { mutation, type Payload } from './mutation.ts';
@@ -88,11 +88,11 @@ builder.objectField(EnvironmentRef, 'sites', (t) =>
       type: SiteRef,
       description: 'Its sites, oldest first.',
       complexity: sized,
-      resolve: async (row, args, { control: room, loaders }) => {
-        const request = pageRequest(args, isId);
-        const load = (ids: readonly string[]) => sitesPage(room, ids, request);
-        return toConnection(await loaders.page('sites', row.id, request, load), request, (site) => site.id);
-      },
+      resolve: (row, args, context, info) =>
+        childPage(context, info, row.id, () => {
+          const request = pageRequest(args, isId);
+          return { request, load: (ids) => sitesPage(context.control, ids, request), keyOf: ({ id }) => id };
+        }),
     },
     { name: 'SiteConnection', description: 'A page of sites.' },
     { name: 'SiteEdge', description: 'One site in its list.' },

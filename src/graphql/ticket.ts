@@ -4,7 +4,7 @@ import * as control from '../control/tickets.ts';
 import { isId } from '../ids.ts';
 import { ticketKinds, ticketLimits, ticketStates } from '../model/tickets.ts';
 import { builder } from './builder.ts';
-import { pageRequest, toConnection } from './connections.ts';
+import { childPage, pageRequest } from './connections.ts';
 import { described } from './described.ts';
 import { sized } from './environment.ts';
 import { loadEach, loaded, localId } from './ids.ts';
@@ -92,13 +92,16 @@ builder.objectField(EnvironmentRef, 'supportTickets', (t) =>
         open: t.arg.boolean({ required: false, description: 'Only open ones, or only ended ones.' }),
       },
       complexity: sized,
-      resolve: async (row, args, { control: room, loaders }) => {
-        const request = pageRequest(args, isId);
-        const open = args.open ?? undefined;
-        const load = (ids: readonly string[]) => ticketsPage(room, ids, open, request);
-        const rows = await loaders.page('tickets', row.id, [open, request], load);
-        return toConnection(rows, request, (ticket) => ticket.id);
-      },
+      resolve: (row, args, context, info) =>
+        childPage(context, info, row.id, () => {
+          const request = pageRequest(args, isId);
+          const open = args.open ?? undefined;
+          return {
+            request,
+            load: (ids) => ticketsPage(context.control, ids, open, request),
+            keyOf: ({ id }) => id,
+          };
+        }),
     },
     { name: 'SupportTicketConnection', description: 'A page of support tickets.' },
     { name: 'SupportTicketEdge', description: 'One support ticket in its list.' },
