@@ -1,20 +1,19 @@
 // A holder that stands still for 25 s in the midst of an OVERLAP redeploy of a site, and comes back when its successor has
 // brought that one to its end and made another: it tells the engine and the proxy nothing, and writes nothing (S7, S9).
 // Visitors are there all the time, and see none of it.
+import assert from 'node:assert/strict';
 import { asc } from 'drizzle-orm';
-import { expect, test } from 'vitest';
 import type { ServiceRow } from '../../src/postgres/services.ts';
 import { events } from '../../src/postgres/tables/events.ts';
 import { jobs } from '../../src/postgres/tables/jobs.ts';
 import { redeploys } from '../../src/postgres/tables/redeploys.ts';
-import { witness } from '../crash/witness.ts';
+import { serviceOf } from '../orchestrator/looks.ts';
 import { type CrashChild, type Place, startChild } from '../support/crash-child.ts';
 import { expectPeace } from '../support/oracle.ts';
-import { freshDatabase } from '../support/postgres.ts';
 import { openSite, runningJobs, type Site } from '../support/site.ts';
 import { shownBy } from '../support/site-watch.ts';
 import { askRedeploy, endOfRedeploy, openWorld, redeployed, until, type World } from '../support/world.ts';
-import { serviceOf } from './looks.ts';
+import { witness } from './witness.ts';
 
 const settings = { settleSeconds: 0.3, healthySeconds: 20 };
 const stillMs = 25_000;
@@ -22,41 +21,28 @@ const takeoverMs = 20_000;
 /** For whatever it was about to do when it comes back. */
 const backMs = 3_000;
 const scale = 2;
-const places: readonly Place[] = ['SWITCH:BEFORE', 'PUT_FILES:EFFECT', 'STOP_JOB:BEFORE'];
 
-test.concurrent.each(places)(
-  'one that stood still at %s does nothing of it when it comes back',
-  async (place) => {
-    const database = await freshDatabase();
-    const world = await openWorld(database.url, { orchestrate: false, settings });
-    const children: CrashChild[] = [];
-    const start = async () => {
-      const child = await startChild({ url: database.url, dataDirectory: world.dataDirectory, settings });
-      children.push(child);
-      return child;
-    };
-    try {
-      await standStill(world, start, place);
-    } finally {
-      for (const child of children) await child.end();
-      await world.close();
-      await database.drop();
-    }
-  },
-  180_000,
-);
-
-async function standStill(world: World, start: () => Promise<CrashChild>, place: Place): Promise<void> {
-  const holder = await start();
-  const site = await openSite(world, { scale, overlapSeconds: 1 });
-  const seeing = await witness(world, site, [], scale);
+export async function standStill(url: string, place: Place, say: (line: string) => void): Promise<void> {
+  const world = await openWorld(url, { orchestrate: false, settings });
+  const children: CrashChild[] = [];
+  const start = async () => {
+    const child = await startChild({ url, dataDirectory: world.dataDirectory, settings });
+    children.push(child);
+    return child;
+  };
   try {
-    await comeBack(world, site, holder, start, place);
-    expect(await seeing.end()).toEqual([]);
+    const holder = await start();
+    const site = await openSite(world, { scale, overlapSeconds: 1 });
+    const seeing = await witness(world, site, [], scale);
+    const failure = await comeBack(world, site, holder, start, place, say).catch((error: unknown) => error);
+    const breaches = await seeing.end();
+    if (failure !== undefined) throw failure;
+    assert.deepEqual(breaches, []);
+    await expectPeace(world);
   } finally {
-    await seeing.end();
+    for (const child of children) await child.end();
+    await world.close();
   }
-  await expectPeace(world);
 }
 
 async function comeBack(
@@ -65,6 +51,7 @@ async function comeBack(
   holder: CrashChild,
   start: () => Promise<CrashChild>,
   place: Place,
+  say: (line: string) => void,
 ): Promise<void> {
   await holder.arm(place, 1, 'SIGSTOP');
   const redeployId = await askRedeploy(world, site.serviceId);
@@ -78,17 +65,17 @@ async function comeBack(
       (before, at) => before.leaseHolder === null || (seen[at]?.leaseEpoch ?? 0) > before.leaseEpoch,
     );
   await until('another has taken over', () => leases(world, site), takenOver, 1.5 * takeoverMs);
-  console.log(`at ${place}: taken over after ${Math.round(performance.now() - stillSince)} ms`);
-  expect((await endOfRedeploy(world, redeployId)).state).toBe('SUCCEEDED');
+  say(`at ${place}: taken over after ${Math.round(performance.now() - stillSince)} ms`);
+  assert.equal((await endOfRedeploy(world, redeployId)).state, 'SUCCEEDED');
   // What it was about to tell the proxy, or to stop, is another's now.
-  expect((await redeployed(world, site.serviceId)).state).toBe('SUCCEEDED');
+  assert.equal((await redeployed(world, site.serviceId)).state, 'SUCCEEDED');
   await expectPeace(world);
   await passed(stillSince, stillMs);
   const before = await everything(world, site);
   holder.kill('SIGCONT');
   await passed(performance.now(), backMs);
-  expect(holder.lines.slice(said)).toEqual([]);
-  expect(await everything(world, site)).toEqual(before);
+  assert.deepEqual(holder.lines.slice(said), []);
+  assert.deepEqual(await everything(world, site), before);
 }
 
 function leases(world: World, { serviceId, proxyId }: Site): Promise<ServiceRow[]> {
