@@ -53,6 +53,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   'graphql-yoga': ['http'],
   pino: ['log.ts'],
   postgres: ['postgres'],
+  tldts: ['control'],
   uuid: ['ids.ts'],
   ws: ['http'],
   // Small tools rather than technologies: no wrapper would be shorter than the call.

@@ -56,6 +56,7 @@ export function deleteService(
         'input',
         'serviceId',
       ]);
+    refuseUnlessRedeployable(service, caller);
     if (input.confirm !== service.label)
       throw new InvalidInput(['input', 'confirm'], `must be the service's label, ${service.label}.`);
     await markServiceDeleting(control, caller, change, service);
@@ -95,17 +96,9 @@ export function refuseUnlessRedeployable(service: ServiceRow, caller: Caller): v
   );
 }
 
-async function cancelOpen(change: Change, service: ServiceRow): Promise<void> {
-  const ended = await endOpenRedeploy(change.tx, service.id, 'CANCELED');
-  if (ended === undefined) return;
-  change.emit({
-    environmentId: service.environmentId,
-    serviceId: service.id,
-    redeployId: ended.id,
-    type: 'REDEPLOY_ENDED',
-    data: { state: 'CANCELED', cause: null },
-    message: `The redeploy of ${service.label} was canceled because the service is being stopped.`,
-  });
+function cancelOpen(change: Change, { id, label }: ServiceRow): Promise<void> {
+  const message = `The redeploy of ${label} was canceled because the service is being stopped.`;
+  return endOpenRedeploy(change, id, 'CANCELED', message);
 }
 
 function tell(

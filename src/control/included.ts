@@ -2,7 +2,7 @@
 // creation like everything else, seen live by whoever watches the environment.
 import { Conflict, LimitReached } from '../errors.ts';
 import { newId } from '../ids.ts';
-import type { Caller } from '../model/callers.ts';
+import { type Caller, may } from '../model/callers.ts';
 import { edgeSlots } from '../model/edge.ts';
 import { serviceProxy } from '../model/service-types/service-proxy.ts';
 import { standardLimits } from '../model/sites.ts';
@@ -89,6 +89,8 @@ export async function routeFirstService(
   const first = services.find((each) => each.type === 'CODE' && each.deletionRequestedAt === null);
   const proxy = services.find((each) => each.type === 'SERVICE_PROXY' && each.deletionRequestedAt === null);
   if (first?.id !== serviceId || proxy === undefined || proxy.stopped) return;
+  // It then waits, with its change pending, for who may redeploy it.
+  if (!proxy.redeployable && !may(caller, 'OPERATE')) return;
   const placed = await lockService(change.tx, proxy.id);
   if (placed !== undefined) await deploy(control, caller, change, placed.service);
 }

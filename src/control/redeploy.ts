@@ -79,6 +79,15 @@ export function cancelRedeploy(
         type: 'Redeploy',
         id: found.id,
       });
+    if (redeploy.cause !== null)
+      throw new Conflict(
+        'The redeploy has failed, and is being undone as far as its service wants that.',
+        path,
+        {
+          type: 'Redeploy',
+          id: redeploy.id,
+        },
+      );
     if (isBeyondReturn(redeploy))
       throw new Conflict('The redeploy is beyond return: its old jobs are being stopped.', path, {
         type: 'Redeploy',

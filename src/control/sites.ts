@@ -1,4 +1,5 @@
 // Sites: made, changed and removed here, in effect with the next redeploy of the environment's service proxy.
+import { getPublicSuffix } from 'tldts';
 import { Conflict, InvalidInput, LimitReached, NotFound } from '../errors.ts';
 import { newId } from '../ids.ts';
 import type { Caller } from '../model/callers.ts';
@@ -8,7 +9,6 @@ import {
   checkHost,
   checkSiteLimits,
   mostSites,
-  type SiteLimits,
   type SiteLimitsInput,
   standardLimits,
 } from '../model/sites.ts';
@@ -17,6 +17,7 @@ import type { Change } from '../postgres/change.ts';
 import type { EnvironmentRow } from '../postgres/environments.ts';
 import { listServicesById } from '../postgres/services.ts';
 import {
+  findRivalSite,
   insertSite,
   listSitesById,
   listSitesOf,
@@ -51,6 +52,13 @@ export function createSite(
     const environment = await environmentFor(change, caller, 'DEPLOY', input.environmentId);
     const host = checkHost(input.host, ['input', 'host']);
     refuseForeignHost(control, environment, host);
+    refusePublicSuffix(host);
+    const rival = await findRivalSite(change.tx, environment.id, host);
+    if (rival !== undefined)
+      throw new Conflict(
+        `Another environment has ${host === rival.host ? 'a site of this host name' : 'a site that covers it or lies below it'}. One host name leads to one environment.`,
+        ['input', 'host'],
+      );
     const present = await listSitesOf(change.tx, environment.id);
     if (present.length >= mostSites)
       throw new LimitReached(
@@ -60,7 +68,7 @@ export function createSite(
         present.length,
       );
     const serviceId = await codeServiceOf(change, environment, input.serviceId);
-    const fields = await fieldsFrom(change, environment, host, input, standardLimits);
+    const fields = await fieldsFrom(change, environment, host, input, newSite);
     const id = newId();
     const row = { limits: standardLimits, corsOrigins: [], ...fields, id, host, serviceId };
     const site = await insertSite(change.tx, { ...row, environmentId: environment.id });
@@ -86,7 +94,7 @@ export function updateSite(
   return mutate(control, caller, { name: 'updateSite', input: {} }, async (change) => {
     const { site, environment } = await siteFor(change, caller, input.siteId);
     checkRevision(input.expectedRevision, site.revision);
-    const patch: SitePatch = await fieldsFrom(change, environment, site.host, input, site.limits);
+    const patch: SitePatch = await fieldsFrom(change, environment, site.host, input, site);
     if (input.serviceId != null) patch.serviceId = await codeServiceOf(change, environment, input.serviceId);
     if (Object.keys(patch).length === 0) throw new InvalidInput(['input'], 'must change at least one field.');
     await writeSite(change.tx, site.id, patch);
@@ -151,6 +159,17 @@ function isAtOrBelow(host: string, domain: string): boolean {
   return host === domain || host.endsWith(`.${domain}`);
 }
 
+/** Nobody owns everything below one, such as .co.uk: by the Public Suffix List. */
+function refusePublicSuffix(host: string): void {
+  if (!host.startsWith('.')) return;
+  const domain = host.slice(1);
+  if (getPublicSuffix(domain, { allowPrivateDomains: true }) === domain)
+    throw new InvalidInput(
+      ['input', 'host'],
+      `must not be all of ${host}, below which names belong to many. Name the domain that is yours.`,
+    );
+}
+
 async function codeServiceOf({ tx }: Change, environment: EnvironmentRow, id: string): Promise<string> {
   const path = ['input', 'serviceId'];
   const [service] = await listServicesById(tx, [id]);
@@ -163,12 +182,14 @@ async function codeServiceOf({ tx }: Change, environment: EnvironmentRow, id: st
   return id;
 }
 
+const newSite = { limits: standardLimits, certificateId: null };
+
 async function fieldsFrom(
   { tx }: Change,
   environment: EnvironmentRow,
   host: string,
   input: SiteFields,
-  limits: SiteLimits,
+  present: Pick<SiteRow, 'limits' | 'certificateId'>,
 ): Promise<Pick<SitePatch, 'certificateId' | 'limits' | 'corsOrigins'>> {
   const { certificateId, corsOrigins } = input;
   const patch: Pick<SitePatch, 'certificateId' | 'limits' | 'corsOrigins'> = {};
@@ -179,9 +200,15 @@ async function fieldsFrom(
     if (certificate === undefined) throw new NotFound('certificate', path);
     if (!coversHost(certificate.hosts, host))
       throw new InvalidInput(path, `must cover ${host}; it covers ${certificate.hosts.join(', ')}.`);
+    if (certificate.secretId === null && present.certificateId !== null)
+      throw new Conflict(
+        `The certificate ${certificate.name} is not ready yet, and ${host} would lose the one it has. Wait for CertificateReady.`,
+        path,
+        { type: 'Certificate', id: certificateId },
+      );
     patch.certificateId = certificateId;
   }
-  if (input.limits != null) patch.limits = checkSiteLimits(input.limits, limits, ['input', 'limits']);
+  if (input.limits != null) patch.limits = checkSiteLimits(input.limits, present.limits, ['input', 'limits']);
   if (corsOrigins != null) patch.corsOrigins = checkCorsOrigins(corsOrigins, ['input', 'corsOrigins']);
   return patch;
 }

@@ -125,6 +125,7 @@ export async function revokeToken(
       row.organizationId === caller.organizationId &&
       (caller.environmentId === null || caller.environmentId === row.environmentId);
     if (!visible) throw new NotFound('token', path);
+    if (row.operator) authoriseAction(caller, 'OPERATE');
     await writeRevoked(current.tx, row.id);
     const subject = { environmentId: row.environmentId, subjectType: 'Token', subjectId: row.id };
     current.audit({ caller, action: 'revokeToken', ...subject });

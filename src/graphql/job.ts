@@ -29,6 +29,10 @@ builder.node(JobRef, {
       nullable: true,
       description: 'Its health while it runs; null otherwise.',
     }),
+    checkOutput: t.exposeString('checkOutput', {
+      nullable: true,
+      description: 'What its health check said when it last changed its health or failed; null before.',
+    }),
     rotation: t.expose('rotation', {
       type: RotationEnum,
       nullable: true,
@@ -145,7 +149,7 @@ function input(name: string, description: string) {
 mutation({
   name: 'stopJob',
   description:
-    'Stops one job; it is replaced if its service wants as many. CONFLICT when it has ended. Needs the scope `deploy`.',
+    'Stops one job; it is replaced if its service wants as many, and a new job of a redeploy under way makes that fail. CONFLICT when it has ended, or is a build. Needs the scope `deploy`.',
   input: input('StopJobInput', 'A job to stop.'),
   payload: payload('StopJobPayload', 'The job that is being stopped.'),
   run: (room, caller, given) => control.stopJob(room, caller, { jobId: jobId(given.jobId) }),

@@ -38,7 +38,7 @@ export const JobHealthEnum = builder.enumType('JobHealth', {
   values: described(jobHealths, {
     STARTING: 'No check has succeeded yet.',
     HEALTHY: 'Its check has succeeded.',
-    UNHEALTHY: 'It did not become healthy in time.',
+    UNHEALTHY: 'It did not become healthy in time, or fails its check since; `checkOutput` says why.',
   }),
 });
 
@@ -56,7 +56,7 @@ export const StrategyEnum = builder.enumType('RedeployStrategy', {
   values: described(strategies, {
     RECREATE: 'Stop all old jobs, then start the new ones: a short downtime.',
     OVERLAP:
-      'Start the new jobs beside the old, switch the service proxies to them when every one is healthy, keep the old for the overlap period, then drain and stop them. No request is lost. For code services of scale 2 and more for which an operator has set an overlap period.',
+      'Start the new jobs beside the old, switch the service proxies to them when every one is healthy, keep the old for the overlap period, then drain and stop them. No request through the proxies is lost that ends within the overlap period and 10 s; services that ask each other by DNS name reach any job that runs. For code services of scale 2 and more for which an operator has set an overlap period, and for every service proxy.',
   }),
 });
 

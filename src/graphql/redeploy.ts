@@ -73,8 +73,9 @@ const RedeployJobRef = builder.objectRef<RedeployJob>('RedeployJob').implement({
       resolve: ({ job }) => job.health,
     }),
     inRotation: t.boolean({
-      description: 'Whether the service proxies send it new requests; false for jobs that no proxy knows.',
-      resolve: ({ job }) => job.rotation === 'IN',
+      description:
+        'Whether the service proxies are to send it new requests: it is in rotation and healthy. False for jobs that no proxy knows. RotationChanged tells when every proxy does so.',
+      resolve: ({ job }) => job.rotation === 'IN' && job.health === 'HEALTHY',
     }),
   }),
 });
@@ -240,7 +241,7 @@ mutation({
 mutation({
   name: 'cancelRedeploy',
   description:
-    'Asks to cancel an open redeploy: its new jobs are stopped and, where the old ones had been stopped, the last good spec is started again. CONFLICT when it has ended, or its old jobs are being stopped already (DRAIN). Needs the scope `deploy`.',
+    'Asks to cancel an open redeploy: its new jobs are stopped and, where the old ones had been stopped, the last good spec is started again. CONFLICT when it has ended, has failed and is being undone anyway, or its old jobs are being stopped already (DRAIN). Needs the scope `deploy`.',
   input: builder.inputType('CancelRedeployInput', {
     description: 'A redeploy to be canceled.',
     fields: (t) => ({ redeployId: t.id({ description: 'Which redeploy.' }) }),

@@ -87,7 +87,7 @@ builder.node(ServiceRef, {
     overlapSeconds: t.exposeInt('overlapSeconds', {
       nullable: true,
       description:
-        'How long replaced jobs go on running beside the new ones, set by operators; null: off, and redeploys are RECREATE.',
+        'How long replaced jobs go on running beside the new ones, set by operators; null: off, and redeploys of a code service are RECREATE.',
     }),
     healthCheck: t.expose('healthCheck', {
       type: HealthCheckRef,

@@ -18,9 +18,13 @@ const SiteLimitsRef = builder.objectRef<SiteLimits>('SiteLimits').implement({
       resolve: (limits) => limits.bodyBytes,
     }),
     connectSeconds: t.exposeInt('connectSeconds', { description: 'Longest wait for a job to take it.' }),
-    sendSeconds: t.exposeInt('sendSeconds', { description: 'Longest silence of the client while it sends.' }),
+    sendSeconds: t.exposeInt('sendSeconds', {
+      description:
+        'Longest silence of the client while it sends; of all sites of a proxy the longest counts.',
+    }),
     readSeconds: t.exposeInt('readSeconds', {
-      description: 'Longest silence of the job while it answers; web sockets are not cut by it.',
+      description:
+        'Longest silence of the job while it answers; web sockets and event streams (Accept: text/event-stream) may be silent for an hour.',
     }),
   }),
 });

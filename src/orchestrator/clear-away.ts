@@ -20,20 +20,12 @@ export function clearAway(hold: Hold, { service }: Situation): Promise<Outcome> 
   };
   return perform(hold, 'CLEAR_AWAY', effect, async (change) => {
     // Asked for in the very moment of the deletion: nothing of it was begun.
-    const open = await endOpenRedeploy(change.tx, serviceId, 'CANCELED');
-    if (open !== undefined)
-      change.emit({
-        environmentId,
-        serviceId,
-        redeployId: open.id,
-        type: 'REDEPLOY_ENDED',
-        data: { state: 'CANCELED', cause: null },
-        message: `The redeploy of ${label} was canceled because the service is deleted.`,
-      });
+    const message = `The redeploy of ${label} was canceled because the service is deleted.`;
+    await endOpenRedeploy(change, serviceId, 'CANCELED', message);
     await deleteSecretsOf(change.tx, serviceId);
     await updateService(change.tx, serviceId, { deletedAt: new Date(), credentialsId: null });
-    const message = `The service ${label} is deleted.`;
-    change.emit({ environmentId, serviceId, type: 'SERVICE_DELETED', data: {}, message });
+    const gone = { environmentId, serviceId, type: 'SERVICE_DELETED' as const, data: {} };
+    change.emit({ ...gone, message: `The service ${label} is deleted.` });
     change.nudge('due');
     return undefined;
   });

@@ -14,6 +14,7 @@ import type { Deps } from './deps.ts';
 
 const lookEveryMs = 1_000;
 const renewEveryMs = 5_000;
+/** Of one environment: those whose jobs hang hold up nobody else's. */
 const mostAtOnce = 50;
 
 interface Watch {
@@ -26,7 +27,7 @@ interface Watch {
 
 export async function watchHealth(deps: Deps, signal: AbortSignal): Promise<void> {
   const watches = new Map<string, Watch>();
-  const limit = limitTo(mostAtOnce);
+  const limits = new Map<string, ReturnType<typeof limitTo>>();
   let heldUntil = 0;
   while (!signal.aborted) {
     try {
@@ -34,14 +35,23 @@ export async function watchHealth(deps: Deps, signal: AbortSignal): Promise<void
       if (now >= heldUntil)
         heldUntil = (await takeDuty(deps.store, deps.replica, 'HEALTH')) ? now + renewEveryMs : 0;
       if (heldUntil === 0) watches.clear();
-      else for (const job of await jobsDue(deps, watches)) void limit(() => watchOnce(deps, job, watches));
+      else
+        for (const job of await jobsDue(deps, watches))
+          void limitOf(limits, job.environmentId)(() => watchOnce(deps, job, watches));
+      for (const [id, limit] of limits) if (limit.activeCount + limit.pendingCount === 0) limits.delete(id);
     } catch (error) {
       if (!signal.aborted) deps.logger.error({ err: error }, 'the watch on healthy jobs failed; it goes on');
     }
     const pause = heldUntil === 0 ? renewEveryMs : lookEveryMs;
     await sleep(pause, undefined, { signal }).catch(() => {});
   }
-  limit.clearQueue();
+  for (const limit of limits.values()) limit.clearQueue();
+}
+
+function limitOf(limits: Map<string, ReturnType<typeof limitTo>>, environmentId: string) {
+  const limit = limits.get(environmentId) ?? limitTo(mostAtOnce);
+  limits.set(environmentId, limit);
+  return limit;
 }
 
 /** Those whose time has come; jobs that run no longer are forgotten. */

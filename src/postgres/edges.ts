@@ -1,5 +1,5 @@
 // What the edge of a pod should have, and what it was last seen to have.
-import { and, eq, isNotNull, isNull, sql } from 'drizzle-orm';
+import { and, eq, inArray, isNotNull, isNull, sql } from 'drizzle-orm';
 import type { AppliedEdge, EdgePlace, EdgeRotation } from '../model/edge.ts';
 import { type RotatedJob, wantedRotation } from '../model/rotation.ts';
 import { serviceProxy } from '../model/service-types/service-proxy.ts';
@@ -8,12 +8,14 @@ import { edges } from './tables/edges.ts';
 import { environments } from './tables/environments.ts';
 import { jobs } from './tables/jobs.ts';
 import { services } from './tables/services.ts';
+import { sites } from './tables/sites.ts';
 
 export async function readEdgeRotation(reader: Reader, podId: string): Promise<EdgeRotation> {
   const [proxies, rotated] = await Promise.all([
     reader
       .select({
         id: services.id,
+        environmentId: services.environmentId,
         slot: environments.edgeSlot,
         hosts: sql<string[] | null>`jsonb_path_query_array(${services.runningSpec}, '$.proxy.sites[*].host')`,
       })
@@ -48,13 +50,53 @@ export async function readEdgeRotation(reader: Reader, podId: string): Promise<E
   const healthy = rotated.map(
     ({ health, ...job }): RotatedJob => ({ ...job, healthy: health === 'HEALTHY' }),
   );
-  const places = proxies.map(({ id, slot, hosts }): [string, EdgePlace] => [
-    id,
-    { slot: slot ?? 0, hosts: (hosts ?? []).toSorted() },
-  ]);
+  const elsewhere = await hostsElsewhere(reader, proxies);
+  const places = proxies.map(({ id, slot, hosts }): [string, EdgePlace] => {
+    const own = (hosts ?? []).filter((host) => !elsewhere.has(`${id} ${host}`));
+    return [id, { slot: slot ?? 0, hosts: own.toSorted() }];
+  });
   const none = { challenges: {}, certificates: {} };
   const rotation = wantedRotation(views, healthy, none, serviceProxy.ports.edgeHttp);
   return { ...rotation, places: Object.fromEntries(places) };
+}
+
+/**
+ * A host that has moved is in two running proxies until the one it has left is redeployed: the environment that has its site
+ * now gets its visitors, or the older one when none has.
+ */
+async function hostsElsewhere(
+  reader: Reader,
+  proxies: readonly {
+    readonly id: string;
+    readonly environmentId: string;
+    readonly hosts: string[] | null;
+  }[],
+): Promise<Set<string>> {
+  const holders = new Map<string, { readonly id: string; readonly environmentId: string }[]>();
+  for (const proxy of proxies)
+    for (const host of proxy.hosts ?? []) holders.set(host, [...(holders.get(host) ?? []), proxy]);
+  const shared = [...holders].filter(([, several]) => several.length > 1);
+  if (shared.length === 0) return new Set();
+  const living = await reader
+    .select({ host: sites.host, environmentId: sites.environmentId })
+    .from(sites)
+    .where(
+      and(
+        isNull(sites.deletedAt),
+        inArray(
+          sites.host,
+          shared.map(([host]) => host),
+        ),
+      ),
+    );
+  const owners = new Map(living.map(({ host, environmentId }) => [host, environmentId]));
+  return new Set(
+    shared.flatMap(([host, several]) => {
+      const inOrder = several.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+      const keeper = inOrder.find(({ environmentId }) => environmentId === owners.get(host)) ?? inOrder[0];
+      return inOrder.filter((proxy) => proxy !== keeper).map(({ id }) => `${id} ${host}`);
+    }),
+  );
 }
 
 export async function findEdge(

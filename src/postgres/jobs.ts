@@ -16,7 +16,6 @@ const unshown = [
   'command',
   'containerId',
   'checkAttempts',
-  'checkOutput',
   'outOfMemory',
   'applied',
   'drainUntil',
@@ -224,7 +223,7 @@ export function listJobsToCompare(
 }
 
 /** Of these jobs, the ended ones that had been cleaned away are to be cleaned again: a container of theirs was seen. */
-export interface WatchedJob extends Pick<JobRow, 'id' | 'address' | 'health'> {
+export interface WatchedJob extends Pick<JobRow, 'id' | 'environmentId' | 'address' | 'health'> {
   readonly label: string;
   readonly runtime: string | null;
   readonly check: HealthCheck | null;
@@ -235,6 +234,7 @@ export function listJobsToWatch(reader: Reader): Promise<WatchedJob[]> {
   return reader
     .select({
       id: jobs.id,
+      environmentId: jobs.environmentId,
       address: jobs.address,
       health: jobs.health,
       label: services.label,

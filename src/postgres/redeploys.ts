@@ -1,7 +1,9 @@
 // Rows of redeploys and releases.
 import { and, desc, eq, inArray, isNotNull, isNull, sql } from 'drizzle-orm';
+import { phaseEnded, runningPhase, withPhaseEnded } from '../model/phases.ts';
 import { openStates } from '../model/redeploy.ts';
-import type { Database, Reader, Transaction } from './open.ts';
+import type { Change } from './change.ts';
+import { type Database, type Reader, readClock, type Transaction } from './open.ts';
 import { type PageRequest, pagesByParent } from './pages.ts';
 import { redeploys, releases } from './tables/redeploys.ts';
 import { services } from './tables/services.ts';
@@ -24,18 +26,26 @@ export async function insertRedeploy(
   return made;
 }
 
-/** Ends the service's open redeploy, if there is one. The caller holds the service's lock. */
+/** Ends the service's open redeploy, if there is one, and tells of it. The caller holds the service's lock. */
 export async function endOpenRedeploy(
-  tx: Transaction,
+  { tx, emit }: Change,
   serviceId: string,
   state: 'SUPERSEDED' | 'CANCELED',
-): Promise<RedeployRow | undefined> {
-  const [ended] = await tx
-    .update(redeploys)
-    .set({ state, endedAt: sql`now()` })
-    .where(and(eq(redeploys.serviceId, serviceId), isOpen))
-    .returning();
-  return ended;
+  message: string,
+): Promise<void> {
+  const ofService = and(eq(redeploys.serviceId, serviceId), isOpen);
+  const [open] = await tx.select().from(redeploys).where(ofService).for('update');
+  if (open === undefined) return;
+  const { environmentId, id: redeployId } = open;
+  const at = { environmentId, serviceId, redeployId };
+  const running = runningPhase(open.phases);
+  if (running !== undefined) {
+    const data = { phase: running.phase, succeeded: false };
+    emit({ ...at, type: 'PHASE_ENDED', data, message: phaseEnded(running, false) });
+  }
+  const phases = withPhaseEnded(open.phases, false, await readClock(tx));
+  await tx.update(redeploys).set({ state, phases, endedAt: sql`now()` }).where(eq(redeploys.id, redeployId));
+  emit({ ...at, type: 'REDEPLOY_ENDED', data: { state, cause: null }, message });
 }
 
 export async function findOpenRedeploys(

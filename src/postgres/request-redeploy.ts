@@ -35,16 +35,7 @@ export async function requestRedeploy(
 ): Promise<RedeployRow> {
   const { tx, emit } = change;
   const { environmentId, id: serviceId, label } = service;
-  const older = await endOpenRedeploy(tx, serviceId, 'SUPERSEDED');
-  if (older !== undefined)
-    emit({
-      environmentId,
-      serviceId,
-      redeployId: older.id,
-      type: 'REDEPLOY_ENDED',
-      data: { state: 'SUPERSEDED', cause: null },
-      message: `The redeploy of ${label} gave way to a newer one.`,
-    });
+  await endOpenRedeploy(change, serviceId, 'SUPERSEDED', `The redeploy of ${label} gave way to a newer one.`);
   const redeploy = await insertRedeploy(tx, {
     id: newId(),
     environmentId,

@@ -1,6 +1,6 @@
 // Rows of sites, and what a service proxy's spec is made of from them. Sites whose service or certificate isn't there are
 // left out of a spec: one bad site takes no other with it.
-import { and, asc, eq, inArray, isNotNull, isNull, sql } from 'drizzle-orm';
+import { and, asc, eq, inArray, isNotNull, isNull, like, ne, or, sql } from 'drizzle-orm';
 import type { ProxySpec, SiteSpec } from '../model/sites.ts';
 import type { Reader, Transaction } from './open.ts';
 import { type PageRequest, pagesByParent } from './pages.ts';
@@ -18,6 +18,39 @@ export async function insertSite(
   const [made] = await tx.insert(sites).values(row).onConflictDoNothing().returning();
   return made;
 }
+
+/**
+ * A living site of another environment that has this host, covers it or is covered by it. Nobody else makes a site until
+ * this transaction has ended.
+ */
+export async function findRivalSite(
+  tx: Transaction,
+  environmentId: string,
+  host: string,
+): Promise<SiteRow | undefined> {
+  await tx.execute(sql`select pg_advisory_xact_lock(${hostsLock})`);
+  const labels = host.replace(/^\./, '').split('.');
+  const above = labels.map((_, index) => `.${labels.slice(index).join('.')}`);
+  // Hosts have none of LIKE's own characters.
+  const below = host.startsWith('.')
+    ? or(eq(sites.host, host.slice(1)), like(sites.host, `%${host}`))
+    : undefined;
+  const [rival] = await tx
+    .select()
+    .from(sites)
+    .where(
+      and(
+        ne(sites.environmentId, environmentId),
+        isNull(sites.deletedAt),
+        or(inArray(sites.host, [host, ...above]), below),
+      ),
+    )
+    .limit(1);
+  return rival;
+}
+
+/** Of the database; see also the lock of migrations. */
+const hostsLock = 7_226_002;
 
 export function listSitesById(reader: Reader, ids: readonly string[]): Promise<SiteRow[]> {
   return reader

@@ -86,11 +86,7 @@ async function newRedeploy(): Promise<Redeploy> {
       }
     },
     end: async () => {
-      await change(edge.control, async ({ tx, emit }) => {
-        await endOpenRedeploy(tx, serviceId, 'CANCELED');
-        const data = { state: 'CANCELED' as const, cause: null };
-        emit({ ...at, type: 'REDEPLOY_ENDED', data, message: 'The end.' });
-      });
+      await change(edge.control, (current) => endOpenRedeploy(current, serviceId, 'CANCELED', 'The end.'));
     },
   };
 }

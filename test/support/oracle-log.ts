@@ -75,9 +75,7 @@ function redeployBreaches(row: RedeployRow, told: readonly LoggedEvent[]): strin
   for (const event of late) breaches.push(`has ${event.type} after its end`);
   breaches.push(...phaseBreaches(told, tables[row.strategy]));
   const last = row.phases.at(-1);
-  const superseded = row.state === 'SUPERSEDED' || row.state === 'CANCELED';
-  if (wantedEnds === 1 && !superseded && last?.state === 'RUNNING')
-    breaches.push(`leaves ${last.phase} running`);
+  if (wantedEnds === 1 && last?.state === 'RUNNING') breaches.push(`leaves ${last.phase} running`);
   return breaches.map((breach) => `S7 redeploy ${row.id} ${breach}`);
 }
 
