@@ -19,6 +19,7 @@ import { openControlKeys } from './orchestrator/control-keys.ts';
 import type { Point } from './orchestrator/deps.ts';
 import { startOrchestrator } from './orchestrator/orchestrator.ts';
 import { readOutput } from './orchestrator/output.ts';
+import { realWorld } from './orchestrator/outside.ts';
 import { openEmbeddedPostgres } from './postgres/embedded.ts';
 import { openEventLog } from './postgres/event-log.ts';
 import { openNudges } from './postgres/nudges.ts';
@@ -97,6 +98,7 @@ export async function startBerth(config: Config, options: StartOptions = {}): Pr
     const orchestrator = opened(
       startOrchestrator({
         ...control,
+        ...realWorld,
         settings,
         runtime,
         images,

@@ -1,12 +1,12 @@
 // Log streams of one job's output: everything after a cursor, in order, each line once, and a Gap where lines are missing.
 // Where the lines are read is in log-lines.ts.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { waitForAny } from '../clock.ts';
 import { InvalidInput, NotFound } from '../errors.ts';
 import { authorise, type Caller } from '../model/callers.ts';
 import { hasEnded } from '../model/jobs.ts';
 import { firstPlace, type LinePlace, type OutputLine } from '../model/output.ts';
 import { type JobRow, listJobsById } from '../postgres/jobs.ts';
-import { waitForAny } from '../wait.ts';
 import type { Control } from './control.ts';
 import { readLineCursor, writeLineCursor } from './cursors.ts';
 import { isLiving, linesAfter, type MissingLines, readingFrom } from './log-lines.ts';

@@ -1,6 +1,8 @@
 // Attending to one service: decide from what is written down, begin every step that can be begun, and decide again
 // whenever one has ended, something was asked for, or a time has come. Returns when nothing is left to do. What a step
 // has written is known without reading; whatever else may have changed is read again when somebody asks, and every second.
+
+import { type Clock, waitForAny } from '../clock.ts';
 import { isAlive } from '../model/jobs.ts';
 import { proxySteps } from '../model/proxy-steps.ts';
 import { nextSteps } from '../model/redeploy.ts';
@@ -8,7 +10,6 @@ import { steadySteps, taskSteps } from '../model/steady.ts';
 import { LeaseLost } from '../postgres/replicas.ts';
 import { ProxyFault } from '../proxy/runtime-api.ts';
 import { EngineFault } from '../runtime/runtime.ts';
-import { waitForAny } from '../wait.ts';
 import type { Hold, Outcome, Recording } from './deps.ts';
 import { goOn } from './go-on.ts';
 import {
@@ -61,6 +62,7 @@ interface Known {
 }
 
 export async function attend(hold: Hold, asked: () => Promise<void>): Promise<Attended> {
+  const { clock } = hold.deps;
   const begun = new Map<string, Begun>();
   const progress: Progress = {
     ...{ begun, retries: new Map(), known: undefined, seenAttention: -1, lost: undefined },
@@ -70,7 +72,7 @@ export async function attend(hold: Hold, asked: () => Promise<void>): Promise<At
       hold.signal.throwIfAborted();
       if (progress.lost !== undefined) throw progress.lost;
       const { known, seenAttention } = progress;
-      if (known === undefined || isStale(known)) {
+      if (known === undefined || isStale(known, clock)) {
         const underWay = [...begun.keys()];
         const read = await readKnown(hold, asked);
         if (read === undefined) return { dueAt: null, seenAttention };
@@ -78,7 +80,7 @@ export async function attend(hold: Hold, asked: () => Promise<void>): Promise<At
         progress.known = underWay.every((key) => begun.has(key)) ? read : undefined;
         continue;
       }
-      const situation = asOfNow(known);
+      const situation = asOfNow(known, clock);
       const { steps, waitUntil } = decide(hold, situation, progress);
       const due = begin(hold, situation, steps, progress);
       if (begun.size > 0 || due !== undefined) await somethingHappens(begun, hold, known.asked, due);
@@ -89,7 +91,7 @@ export async function attend(hold: Hold, asked: () => Promise<void>): Promise<At
     for (const { stop } of begun.values()) stop.abort();
     // A stop may take its whole grace period. Nothing that is left behind here writes or begins anything any more.
     const ended = Promise.allSettled([...begun.values()].map(({ done }) => done));
-    await waitForAny([ended], longestGoodbyeMs, neverFires);
+    await waitForAny([ended], longestGoodbyeMs, neverFires, hold.deps.clock);
   }
 }
 
@@ -102,20 +104,21 @@ async function readKnown(hold: Hold, asked: () => Promise<void>): Promise<Known 
     if (known !== undefined) known.stale = true;
   });
   let known: Known | undefined;
-  const readAt = performance.now();
+  const { clock } = hold.deps;
+  const readAt = clock.now();
   const situation = await readSituation(hold);
-  known = situation && { situation, readAt, hadAt: performance.now(), asked: heard, stale, written: false };
+  known = situation && { situation, readAt, hadAt: clock.now(), asked: heard, stale, written: false };
   return known;
 }
 
 /** Hints may be lost: whatever was read is read again after a while. */
-function isStale({ stale, readAt }: Known): boolean {
-  return stale || performance.now() - readAt > longestWaitMs;
+function isStale({ stale, readAt }: Known, clock: Clock): boolean {
+  return stale || clock.now() - readAt > longestWaitMs;
 }
 
 /** The database's clock was read at some moment before `hadAt`: so it is never thought to be later than it is. */
-function asOfNow({ situation, hadAt }: Known): Situation {
-  return { ...situation, now: new Date(situation.now.getTime() + performance.now() - hadAt) };
+function asOfNow({ situation, hadAt }: Known, clock: Clock): Situation {
+  return { ...situation, now: new Date(situation.now.getTime() + clock.now() - hadAt) };
 }
 
 function decide(
@@ -169,7 +172,7 @@ function begin(
       [...begun.values()].some(({ jobId }) => jobId !== undefined && jobId === jobOf(step))
     )
       continue;
-    const wait = (retries.get(key)?.at ?? 0) - performance.now();
+    const wait = (retries.get(key)?.at ?? 0) - hold.deps.clock.now();
     if (wait > 0) {
       earliest = Math.min(earliest ?? wait, wait);
       continue;
@@ -200,9 +203,10 @@ async function writeAlong(
   change: Recording,
   outcome: Outcome,
 ): Promise<Outcome> {
-  if (outcome === undefined || known === undefined || isStale(known) || lost !== undefined) return outcome;
+  if (outcome === undefined || known === undefined || isStale(known, hold.deps.clock) || lost !== undefined)
+    return outcome;
   if (known.situation.service.attention !== seenAttention) return outcome;
-  return goOn(change, asOfNow(known), outcome, hold.deps.settings.healthySeconds);
+  return goOn(change, asOfNow(known, hold.deps.clock), outcome, hold.deps.settings.healthySeconds);
 }
 
 /** What a step has written is known from now on; without its word it has to be read. */
@@ -229,7 +233,7 @@ function note(
   if (stopped.aborted || hold.signal.aborted || progress.lost !== undefined) return;
   const times = (progress.retries.get(key)?.times ?? 0) + 1;
   const delay = Math.min(retryMs.longest, retryMs.first * 2 ** (times - 1));
-  progress.retries.set(key, { times, at: performance.now() + delay });
+  progress.retries.set(key, { times, at: hold.deps.clock.now() + delay });
   const { serviceId } = hold.claim;
   const expected = error instanceof EngineFault || error instanceof ProxyFault;
   hold.deps.logger[expected ? 'warn' : 'error'](
@@ -245,7 +249,8 @@ async function somethingHappens(
   dueMs: number | undefined,
 ): Promise<void> {
   const ending = [...begun.values()].map(({ done }) => done);
-  await waitForAny([asked, ...ending], Math.min(dueMs ?? longestWaitMs, longestWaitMs), hold.signal);
+  const longest = Math.min(dueMs ?? longestWaitMs, longestWaitMs);
+  await waitForAny([asked, ...ending], longest, hold.signal, hold.deps.clock);
 }
 
 function keyOf(step: Step): string {

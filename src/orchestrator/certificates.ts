@@ -1,6 +1,5 @@
 // Certificates that the platform obtains or renews by itself, one replica for all: from an ACME authority, whose questions
 // the environment's proxies answer, or signed by itself. Proxies that serve a renewed one take it over without a redeploy.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { newAccountKey, obtainByAcme } from '../certificates/acme.ts';
 import { AcmeFailed } from '../certificates/acme-failure.ts';
 import { readCertificate } from '../certificates/check.ts';
@@ -89,13 +88,13 @@ async function publish(
     await insertChallenge(current.tx, { token, environmentId, answer });
     await askProxies(current, environmentId);
   });
-  const end = performance.now() + publishMs;
+  const end = deps.clock.now() + publishMs;
   for (;;) {
     const proxies = await listProxies(deps.store.db, environmentId);
     if (proxies.length > 0 && proxies.every(({ applied }) => applied?.challenges[token] === answer)) return;
-    if (performance.now() > end)
+    if (deps.clock.now() > end)
       throw new Error("The environment's service proxy has not taken over the answer to the authority.");
-    await sleep(100, undefined, { signal });
+    await deps.clock.sleep(100, signal);
   }
 }
 

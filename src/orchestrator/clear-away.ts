@@ -1,6 +1,7 @@
 // The end of a deleted service whose jobs are gone: its code, releases' images and secrets go; its volume waits.
 
 import { releaseTag } from '../model/jobs.ts';
+import { databaseNow } from '../postgres/open.ts';
 import { endOpenRedeploy, listReleasesBeyond } from '../postgres/redeploys.ts';
 import { updateService } from '../postgres/services.ts';
 import { deleteSecretsOf } from '../postgres/variables.ts';
@@ -23,7 +24,7 @@ export function clearAway(hold: Hold, { service }: Situation): Promise<Outcome> 
     const message = `The redeploy of ${label} was canceled because the service is deleted.`;
     await endOpenRedeploy(change, serviceId, 'CANCELED', message);
     await deleteSecretsOf(change.tx, serviceId);
-    await updateService(change.tx, serviceId, { deletedAt: new Date(), credentialsId: null });
+    await updateService(change.tx, serviceId, { deletedAt: databaseNow(), credentialsId: null });
     const gone = { environmentId, serviceId, type: 'SERVICE_DELETED' as const, data: {} };
     change.emit({ ...gone, message: `The service ${label} is deleted.` });
     change.nudge('due');

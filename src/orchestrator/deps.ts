@@ -1,6 +1,7 @@
 // What the loops need, and the frame in which they write: under a lease that still holds, and with a named point before
 // the effect, after it and after its record, where tests let the process die.
 
+import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import { type Change, type Changer, change } from '../postgres/change.ts';
 import { waitForEnvironment } from '../postgres/environments.ts';
@@ -11,6 +12,7 @@ import { type Claim, holdLease, LeaseLost, leaseSeconds, type Replica } from '..
 import type { Vault } from '../postgres/vault.ts';
 import type { ImageProgress, Runtime } from '../runtime/runtime.ts';
 import type { ControlKeys } from './control-keys.ts';
+import type { Outside } from './outside.ts';
 
 export interface EdgeSettings {
   readonly host: string;
@@ -81,7 +83,7 @@ export type StepName = (typeof stepNames)[number];
 /** `BEFORE` the effect, after it with nothing `WRITTEN`, and once it is. */
 export type Point = `${StepName}:${'BEFORE' | 'EFFECT' | 'WRITTEN'}`;
 
-export interface Deps extends Changer {
+export interface Deps extends Changer, Outside {
   readonly vault: Vault;
   readonly runtime: Runtime;
   readonly images: ImageSource;
@@ -111,12 +113,14 @@ export interface Hold {
 
 /** What a step writes with. */
 export interface Recording extends Change {
+  /** When it is written, by this process's clock. */
+  readonly now: Date;
   /** Says that another step, whose effect is none or had already, is written in the same transaction. */
   along(name: StepName): void;
 }
 
 export interface Lease {
-  /** Until when, by the clock of `performance`, nobody else can have taken the service over. */
+  /** Until when, by the clock of the loops, nobody else can have taken the service over. */
   until: number;
 }
 
@@ -129,13 +133,13 @@ export function leaseFrom(askedAt: number): Lease {
 }
 
 /** To be called right before anything is done to the engine: a process that was held up may have lost its lease unawares. */
-export function assertHeld({ claim, lease, signal }: Hold): void {
+export function assertHeld({ deps, claim, lease, signal }: Hold): void {
   signal.throwIfAborted();
-  assertNotOver(lease, `the lease on service ${claim.serviceId}`);
+  assertNotOver(deps.clock, lease, `the lease on service ${claim.serviceId}`);
 }
 
-export function assertNotOver({ until }: Lease, what: string): void {
-  if (performance.now() >= until) throw new LeaseLost(`${what} was not renewed in time`);
+export function assertNotOver(clock: Clock, { until }: Lease, what: string): void {
+  if (clock.now() >= until) throw new LeaseLost(`${what} was not renewed in time`);
 }
 
 /** The rows as a step has written them. */
@@ -168,7 +172,7 @@ export async function perform<T>(
   };
   const outcome = await write(hold, async (current) => {
     steps = [name];
-    const recording: Recording = { ...current, along };
+    const recording: Recording = { ...current, along, now: deps.clock.date() };
     const written = await record(recording, seen);
     return hold.goOn ? hold.goOn(recording, written) : written;
   });

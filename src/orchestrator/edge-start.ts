@@ -2,7 +2,6 @@
 // There is one for each installation; others on the machine have other ports.
 import { createHash } from 'node:crypto';
 import { isIPv4 } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type EdgeRotation, edgeSlots } from '../model/edge.ts';
 import { mebibyte } from '../model/service-types/engine-kind.ts';
 import { serviceProxy } from '../model/service-types/service-proxy.ts';
@@ -10,9 +9,8 @@ import { readEdgeRotation } from '../postgres/edges.ts';
 import { readClock } from '../postgres/open.ts';
 import { type EdgeEnvironment, type EdgeInput, edgeFiles, edgePrefix } from '../proxy/edge.ts';
 import { command, owner } from '../proxy/layout.ts';
-import { openRuntimeApi, type RuntimeApi } from '../proxy/runtime-api.ts';
+import type { RuntimeApi } from '../proxy/runtime-api.ts';
 import { type ContainerSpec, labels } from '../runtime/runtime.ts';
-import { issueServerKey } from './control-keys.ts';
 import { assertNotOver, type Deps, type EdgeSettings, type Lease } from './deps.ts';
 
 const size = { threads: 2, connections: 20_000 };
@@ -28,8 +26,8 @@ export interface Keeping {
 }
 
 /** Right before anything is done to the edge: another may look after it by now. */
-export function assertKept({ duty }: Keeping): void {
-  assertNotOver(duty, 'the duty to look after the edge');
+export function assertKept({ deps, duty }: Keeping): void {
+  assertNotOver(deps.clock, duty, 'the duty to look after the edge');
 }
 
 /** `beforeStart`: what was noted of the one before is no longer to be believed. Answers when the edge does, or after a while. */
@@ -56,7 +54,7 @@ export async function ensureRunning(
 }
 
 async function specOf({ deps, edge }: Keeping, imageId: string, mark: string): Promise<ContainerSpec> {
-  const { store, installation, controlKeys } = deps;
+  const { store, installation, controlKeys, issueServerKey } = deps;
   const name = nameOf(deps);
   const wanted = await readEdgeRotation(store.db, installation.podId);
   const serverPem = await issueServerKey(controlKeys, name, await readClock(store.db));
@@ -84,13 +82,14 @@ async function specOf({ deps, edge }: Keeping, imageId: string, mark: string): P
 }
 
 async function untilItAnswers(keeping: Keeping, signal: AbortSignal): Promise<void> {
-  const end = performance.now() + patienceMs.first;
-  while (performance.now() < end && !signal.aborted) {
+  const { clock } = keeping.deps;
+  const end = clock.now() + patienceMs.first;
+  while (clock.now() < end && !signal.aborted) {
     const answers = await channelTo(keeping)
       .sessions(edgePrefix)
       .catch(() => undefined);
     if (answers !== undefined) return;
-    await sleep(patienceMs.pause, undefined, { signal }).catch(() => {});
+    await clock.sleep(patienceMs.pause, signal).catch(() => {});
   }
 }
 
@@ -121,7 +120,7 @@ export function environmentsOf({ services, places }: EdgeRotation): EdgeEnvironm
 }
 
 export function channelTo({ deps, edge }: Keeping): RuntimeApi {
-  return openRuntimeApi({
+  return deps.openRuntimeApi({
     address: '127.0.0.1',
     port: edge.controlPort,
     serverName: nameOf(deps),

@@ -2,7 +2,8 @@
 // all. It is no service: nobody redeploys it, it has nothing of anybody's, and it runs on while the control plane is away.
 // Where connections go is kept as for service proxies: what may become untrue is noted first, then it is written where the
 // edge starts from, then told at runtime, then noted. What it shows is compared with that now and then.
-import { setTimeout as sleep } from 'node:timers/promises';
+
+import { waitForAny } from '../clock.ts';
 import { type EdgeRotation, sameEdge } from '../model/edge.ts';
 import { changedServices } from '../model/rotation.ts';
 import { change } from '../postgres/change.ts';
@@ -13,7 +14,6 @@ import { setRotation } from '../postgres/rotation.ts';
 import { markDue } from '../postgres/services.ts';
 import { edgeCommands, edgeMaps, edgePrefix, edgeRotationFiles } from '../proxy/edge.ts';
 import type { RuntimeCommand } from '../proxy/rotation.ts';
-import { waitForAny } from '../wait.ts';
 import { type Deps, leaseFrom } from './deps.ts';
 import { givePlaces } from './edge-places.ts';
 import {
@@ -45,20 +45,25 @@ export async function keepEdge(deps: Deps, asked: () => Promise<void>, signal: A
     const wakened = asked();
     let draining = false;
     try {
-      if (performance.now() - lookedAt >= lookEveryMs) {
-        const duty = leaseFrom(performance.now());
+      if (deps.clock.now() - lookedAt >= lookEveryMs) {
+        const duty = leaseFrom(deps.clock.now());
         keeping = (await takeDuty(deps.store, deps.replica, 'EDGE')) ? { deps, edge, duty } : undefined;
         if (keeping !== undefined) await look(keeping, signal, troubles.unplaced);
-        lookedAt = performance.now();
+        lookedAt = deps.clock.now();
       }
       if (keeping !== undefined) draining = await follow(keeping);
       troubles.over();
     } catch (error) {
       lookedAt = Number.NEGATIVE_INFINITY;
       await troubles.failed(error);
-      await sleep(pauseMs, undefined, { signal }).catch(() => {});
+      await deps.clock.sleep(pauseMs, signal).catch(() => {});
     }
-    await waitForAny(keeping === undefined ? [] : [wakened], draining ? drainingMs : lookEveryMs, signal);
+    await waitForAny(
+      keeping === undefined ? [] : [wakened],
+      draining ? drainingMs : lookEveryMs,
+      signal,
+      deps.clock,
+    );
   }
 }
 

@@ -1,6 +1,5 @@
 // The engine's events are hints: one that tells of a container's end makes its service due. Beneath them, on every
 // connection and periodically, everything of ours on the engine is compared with the database.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { containerName, hasEnded } from '../model/jobs.ts';
 import { change } from '../postgres/change.ts';
 import { type JobRow, listJobsToCompare, markUnclean } from '../postgres/jobs.ts';
@@ -14,18 +13,18 @@ const reconnectMs = 1_000;
 
 export async function watchEngine(deps: Deps, signal: AbortSignal): Promise<void> {
   let told = new Set<string>();
-  let timer: NodeJS.Timeout | undefined;
-  function gather(jobId: string): void {
+  async function gather(jobId: string): Promise<void> {
+    const isFirst = told.size === 0;
     told.add(jobId);
-    timer ??= setTimeout(() => {
-      const ids = [...told];
-      told = new Set();
-      timer = undefined;
-      void compare(deps, ids).catch((error: unknown) =>
-        deps.logger.warn({ err: error }, 'an engine event was lost'),
-      );
-    }, gatherMs);
+    if (!isFirst) return;
+    await deps.clock.sleep(gatherMs, signal);
+    const ids = [...told];
+    told = new Set();
+    await compare(deps, ids);
   }
+  const noteLoss = (error: unknown) => {
+    if (!signal.aborted) deps.logger.warn({ err: error }, 'an engine event was lost');
+  };
   while (!signal.aborted) {
     try {
       for await (const event of deps.runtime.events(deps.installation.id, signal)) {
@@ -33,15 +32,15 @@ export async function watchEngine(deps: Deps, signal: AbortSignal): Promise<void
         if (event.containerName === '') await compareAll(deps);
         const jobId = event.labels[labels.job];
         const ended = event.action === 'DIE' || event.action === 'DESTROY';
-        if (ended && jobId !== undefined && event.containerName === containerName(jobId)) gather(jobId);
+        if (ended && jobId !== undefined && event.containerName === containerName(jobId))
+          void gather(jobId).catch(noteLoss);
       }
     } catch (error) {
       if (!signal.aborted)
         deps.logger.warn({ err: error }, 'the stream of engine events broke; it is opened again');
     }
-    await sleep(reconnectMs, undefined, { signal }).catch(() => {});
+    await deps.clock.sleep(reconnectMs, signal).catch(() => {});
   }
-  clearTimeout(timer);
 }
 
 export async function comparePeriodically(deps: Deps, signal: AbortSignal): Promise<void> {
@@ -50,7 +49,7 @@ export async function comparePeriodically(deps: Deps, signal: AbortSignal): Prom
       if (!signal.aborted)
         deps.logger.warn({ err: error }, 'the engine could not be compared with the database');
     });
-    await sleep(deps.settings.compareSeconds * 1000, undefined, { signal }).catch(() => {});
+    await deps.clock.sleep(deps.settings.compareSeconds * 1000, signal).catch(() => {});
   }
 }
 

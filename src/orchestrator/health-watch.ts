@@ -1,9 +1,7 @@
 // Watching on: every running deploy job is checked at its interval for as long as it runs, by one replica for all. A job
 // that fails its check so many times in a row leaves rotation, and returns when it passes again; nothing is restarted for
 // it. The first check of a starting job is verify-job.ts's.
-import { setTimeout as sleep } from 'node:timers/promises';
 import limitTo from 'p-limit';
-import { probeHealth } from '../checks/health.ts';
 import { type HealthCheck, healthCheckLimits } from '../model/health-check.ts';
 import { change } from '../postgres/change.ts';
 import { hasDuty, takeDuty } from '../postgres/duties.ts';
@@ -18,7 +16,7 @@ const renewEveryMs = 5_000;
 const mostAtOnce = 50;
 
 interface Watch {
-  /** By the clock of `performance`. */
+  /** By the clock of the loops. */
   dueAt: number;
   /** Results in a row that speak for the other health. */
   against: number;
@@ -31,7 +29,7 @@ export async function watchHealth(deps: Deps, signal: AbortSignal): Promise<void
   let heldUntil = 0;
   while (!signal.aborted) {
     try {
-      const now = performance.now();
+      const now = deps.clock.now();
       if (now >= heldUntil)
         heldUntil = (await takeDuty(deps.store, deps.replica, 'HEALTH')) ? now + renewEveryMs : 0;
       if (heldUntil === 0) watches.clear();
@@ -43,7 +41,7 @@ export async function watchHealth(deps: Deps, signal: AbortSignal): Promise<void
       if (!signal.aborted) deps.logger.error({ err: error }, 'the watch on healthy jobs failed; it goes on');
     }
     const pause = heldUntil === 0 ? renewEveryMs : lookEveryMs;
-    await sleep(pause, undefined, { signal }).catch(() => {});
+    await deps.clock.sleep(pause, signal).catch(() => {});
   }
   for (const limit of limits.values()) limit.clearQueue();
 }
@@ -59,7 +57,7 @@ async function jobsDue(deps: Deps, watches: Map<string, Watch>): Promise<Watched
   const running = await listJobsToWatch(deps.store.db);
   const ids = new Set(running.map((job) => job.id));
   for (const id of watches.keys()) if (!ids.has(id)) watches.delete(id);
-  const now = performance.now();
+  const now = deps.clock.now();
   return running.filter((job) => {
     const watch = watches.get(job.id);
     // One that was just seen healthy is asked again after its interval, spread so that not all are asked at once.
@@ -80,7 +78,7 @@ async function watchOnce(deps: Deps, job: WatchedJob, watches: Map<string, Watch
   try {
     const check = job.check ?? standardCheck;
     const target = { address: job.address, runtime: job.runtime, check: job.check };
-    const { healthy, output } = await probeHealth(target, check.timeoutSeconds * 1000);
+    const { healthy, output } = await deps.probeHealth(target, check.timeoutSeconds * 1000);
     watch.against = healthy === (job.health === 'HEALTHY') ? 0 : watch.against + 1;
     const needed = healthy ? check.healthyThreshold : check.unhealthyThreshold;
     if (watch.against < needed) return;
@@ -93,7 +91,7 @@ async function watchOnce(deps: Deps, job: WatchedJob, watches: Map<string, Watch
     );
   } finally {
     watch.asking = false;
-    watch.dueAt = Math.max(watch.dueAt + intervalMs(job), performance.now());
+    watch.dueAt = Math.max(watch.dueAt + intervalMs(job), deps.clock.now());
   }
 }
 

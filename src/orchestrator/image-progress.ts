@@ -11,10 +11,12 @@ export function progressReporter(
 ): { readonly tell: (progress: ImageProgress) => void; readonly close: () => Promise<void> } {
   let newest: ImageProgress | undefined;
   let writing: Promise<void> = Promise.resolve();
-  let timer: NodeJS.Timeout | undefined;
+  let waiting = false;
+  const closed = new AbortController();
+  const signal = AbortSignal.any([hold.signal, closed.signal]);
   const { environmentId, serviceId, id: redeployId } = redeploy;
   function flush(): void {
-    timer = undefined;
+    waiting = false;
     const told = newest;
     newest = undefined;
     if (told === undefined) return;
@@ -33,12 +35,12 @@ export function progressReporter(
   return {
     tell: (progress) => {
       newest = progress;
-      if (timer === undefined) {
-        timer = setTimeout(flush, tellEveryMs);
-      }
+      if (waiting) return;
+      waiting = true;
+      void hold.deps.clock.sleep(tellEveryMs, signal).then(flush, () => {});
     },
     close: async () => {
-      clearTimeout(timer);
+      closed.abort();
       flush();
       await writing;
     },

@@ -1,5 +1,4 @@
 // Looking at the containers of a service's living jobs, and writing down what has ended without being asked to.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { containerName, type JobState } from '../model/jobs.ts';
 import { type JobPatch, type JobRow, updateJob } from '../postgres/jobs.ts';
 import { type ContainerView, ForeignObject } from '../runtime/runtime.ts';
@@ -37,11 +36,12 @@ export async function observeJob(hold: Hold, label: string, job: JobRow): Promis
 
 /** One that the engine itself is starting again has no address for a moment. */
 async function lookAtSettled(hold: Hold, job: JobRow): Promise<ContainerView | undefined> {
-  for (const end = performance.now() + settleMs; ; ) {
+  const { clock } = hold.deps;
+  for (const end = clock.now() + settleMs; ; ) {
     const seen = await lookAt(hold, job);
     const restarting = seen?.state === 'RUNNING' && seen.address === undefined && job.address !== null;
-    if (!restarting || performance.now() >= end) return seen;
-    await sleep(lookAgainMs, undefined, { signal: hold.signal });
+    if (!restarting || clock.now() >= end) return seen;
+    await clock.sleep(lookAgainMs, hold.signal);
   }
 }
 

@@ -1,7 +1,7 @@
 // The loops that make what is wanted so. They take no input: a nudge or the clock wakes them, they read, and do.
-import { setTimeout as sleep } from 'node:timers/promises';
+
+import { waitForAny } from '../clock.ts';
 import { type Claim, claimService, LeaseLost, releaseService, renewLeases } from '../postgres/replicas.ts';
-import { waitForAny } from '../wait.ts';
 import { attend } from './attend.ts';
 import { type BuildDeps, build, nextBuild } from './build.ts';
 import { obtainCertificates } from './certificates.ts';
@@ -47,12 +47,10 @@ export function startOrchestrator(deps: BuildDeps): Orchestrator {
     wake.resolve();
     wake = Promise.withResolvers();
   }
-  // Whoever waits leaves a trace on the promise it waits for: none may stand for long.
-  const rousing = setInterval(rouse, rouseMs);
 
   async function takeServices(): Promise<void> {
     while (attending.size < mostAttended && !closing.signal.aborted) {
-      const askedAt = performance.now();
+      const askedAt = deps.clock.now();
       const claim = await claimService(deps.store, deps.replica, [...attending.keys()]);
       if (claim === undefined) return;
       const lease = leaseFrom(askedAt);
@@ -74,14 +72,14 @@ export function startOrchestrator(deps: BuildDeps): Orchestrator {
         .catch((error: unknown) =>
           deps.logger.error({ err: error, jobId: job.id }, 'a build stopped; it is tried again'),
         )
-        .then(() => sleep(250))
+        .then(() => deps.clock.sleep(250))
         .then(() => void builds.delete(job.id));
       builds.set(job.id, done);
     }
   }
   async function renew(): Promise<void> {
     const asked = [...attending.values()];
-    const { until } = leaseFrom(performance.now());
+    const { until } = leaseFrom(deps.clock.now());
     const held = await renewLeases(
       deps.store,
       deps.replica,
@@ -94,6 +92,8 @@ export function startOrchestrator(deps: BuildDeps): Orchestrator {
 
   const compareMs = deps.settings.compareSeconds * 1_000;
   const loops = [
+    // Whoever waits leaves a trace on the promise it waits for: none may stand for long.
+    every(deps, closing.signal, rouseMs, undefined, async () => rouse()),
     every(deps, closing.signal, pollMs, asked, takeServices),
     every(deps, closing.signal, pollMs, asked, takeBuilds),
     every(deps, closing.signal, renewMs, undefined, renew),
@@ -109,7 +109,6 @@ export function startOrchestrator(deps: BuildDeps): Orchestrator {
   return {
     close: async () => {
       stopListening();
-      clearInterval(rousing);
       closing.abort();
       wake.resolve();
       await Promise.allSettled([
@@ -135,7 +134,7 @@ async function attendOnce(hold: Hold, asked: () => Promise<void>): Promise<void>
     const failed = !signal.aborted;
     if (failed)
       deps.logger.error({ err: error, serviceId: claim.serviceId }, 'attending to a service failed');
-    const dueAt = new Date(Date.now() + (failed ? 1_000 : 0));
+    const dueAt = new Date(deps.clock.date().getTime() + (failed ? 1_000 : 0));
     await releaseService(deps.store, deps.replica, claim, -1, dueAt).catch(() => {});
   }
 }
@@ -153,6 +152,6 @@ async function every(
     await work().catch((error: unknown) => {
       if (!signal.aborted) deps.logger.error({ err: error }, 'a loop failed; it goes on');
     });
-    await waitForAny(wakened === undefined ? [] : [wakened], milliseconds, signal);
+    await waitForAny(wakened === undefined ? [] : [wakened], milliseconds, signal, deps.clock);
   }
 }

@@ -10,7 +10,6 @@ import { readRotation } from '../postgres/rotation.ts';
 import { openSecrets } from '../postgres/variables.ts';
 import { proxyFiles } from '../proxy/configuration.ts';
 import type { ProxyFile } from '../proxy/layout.ts';
-import { issueServerKey } from './control-keys.ts';
 import type { Deps } from './deps.ts';
 
 const connections = 10_000;
@@ -29,7 +28,7 @@ export interface ProxyPlace {
 }
 
 export async function prepareProxy(deps: Deps, place: ProxyPlace, spec: ProxySpec): Promise<ProxyStart> {
-  const { store, runtime, controlKeys } = deps;
+  const { store, runtime, controlKeys, issueServerKey } = deps;
   // First, so that a certificate renewed meanwhile is newer than what is noted of it: it is told once more, and never missed.
   const rotation = await readRotation(store.db, place.environmentId);
   const [pems, gateway, now] = await Promise.all([

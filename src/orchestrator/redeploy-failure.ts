@@ -4,11 +4,10 @@ import { type FailureCause, keptLineLength, keptLines } from '../model/failures.
 import { healthyWithin } from '../model/job-steps.ts';
 import type { FailReason, WantedJobs } from '../model/redeploy.ts';
 import { findEngineKind } from '../model/service-types/index.ts';
-import type { Change } from '../postgres/change.ts';
 import type { JobRow } from '../postgres/jobs.ts';
 import { type RedeployRow, updateRedeploy } from '../postgres/redeploys.ts';
 import type { ImageMissing } from '../runtime/runtime.ts';
-import { type Hold, type Outcome, perform } from './deps.ts';
+import { type Hold, type Outcome, perform, type Recording } from './deps.ts';
 import { lastLinesOf } from './kept-lines.ts';
 import { scheduleJobs } from './record-job.ts';
 import { closePhase, enterPhase, expand } from './redeploy.ts';
@@ -28,7 +27,7 @@ export async function failRedeploy(
 }
 
 export async function recordImageUnavailable(
-  change: Change,
+  change: Recording,
   redeploy: RedeployRow,
   { reference, message }: ImageMissing,
 ): Promise<Outcome> {
@@ -37,7 +36,7 @@ export async function recordImageUnavailable(
 
 /** Of a service proxy's configuration, by HAProxy itself. */
 export function recordRefusal(
-  change: Change,
+  change: Recording,
   redeploy: RedeployRow,
   lines: readonly string[],
 ): Promise<Outcome> {
@@ -46,11 +45,11 @@ export function recordRefusal(
   return recordCause(change, redeploy, { kind: 'CONFIGURATION_REFUSED', lastLines, message });
 }
 
-async function recordCause(change: Change, redeploy: RedeployRow, cause: FailureCause): Promise<Outcome> {
-  const phases = closePhase(undefined, redeploy, redeploy.phases, false);
+async function recordCause(change: Recording, redeploy: RedeployRow, cause: FailureCause): Promise<Outcome> {
+  const phases = closePhase(undefined, redeploy, false, change.now);
   const updated = await updateRedeploy(change.tx, redeploy.id, { cause, phases }, redeploy);
   if (updated === undefined) return undefined;
-  closePhase(change, redeploy, redeploy.phases, false);
+  closePhase(change, redeploy, false, change.now);
   return { redeploy: updated };
 }
 

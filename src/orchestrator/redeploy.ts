@@ -5,11 +5,12 @@ import { replacedByRedeploy } from '../model/job-steps.ts';
 import { networkName, volumeName } from '../model/jobs.ts';
 import type { EndState, Phase, PhaseName, WantedJobs } from '../model/redeploy.ts';
 import type { Change } from '../postgres/change.ts';
+import { databaseNow } from '../postgres/open.ts';
 import { type RedeployRow, updateRedeploy } from '../postgres/redeploys.ts';
 import { updateService } from '../postgres/services.ts';
 import { ImageMissing, labels } from '../runtime/runtime.ts';
 import { checkProxy } from './check-proxy.ts';
-import { type Hold, nothing, type Outcome, perform } from './deps.ts';
+import { type Hold, nothing, type Outcome, perform, type Recording } from './deps.ts';
 import { progressReporter } from './image-progress.ts';
 import { type NewJob, scheduleJobs } from './record-job.ts';
 import { recordImageUnavailable, recordRefusal } from './redeploy-failure.ts';
@@ -19,7 +20,7 @@ import { hasToDrain, recordStopping } from './stop-job.ts';
 export function beginRedeploy(hold: Hold, redeploy: RedeployRow): Promise<Outcome> {
   return perform(hold, 'BEGIN', nothing, async (change) => {
     const message = 'Preparing the private network and volume.';
-    const set = { state: 'RUNNING' as const, startedAt: new Date() };
+    const set = { state: 'RUNNING' as const, startedAt: databaseNow() };
     return enteredOnly(await enterPhase(change, redeploy, 'PREPARE', message, set));
   });
 }
@@ -75,7 +76,7 @@ export function obtainImage(hold: Hold, situation: Situation, redeploy: Redeploy
 
 /** RECREATE goes on to stop the old jobs; OVERLAP leaves them, and only notes that the image is there. */
 async function recordImage(
-  change: Change,
+  change: Recording,
   situation: Situation,
   redeploy: RedeployRow,
   imageId: string,
@@ -128,7 +129,7 @@ export function enterStartNew(
 }
 
 export async function recordStartNew(
-  change: Change,
+  change: Recording,
   { service, redeploy }: Situation,
   wanted: readonly WantedJobs[],
 ): Promise<Outcome> {
@@ -146,7 +147,7 @@ export function enterVerify(hold: Hold, situation: Situation): Promise<Outcome> 
   return perform(hold, 'ENTER_VERIFY', nothing, (change) => recordVerify(change, situation));
 }
 
-export async function recordVerify(change: Change, { redeploy }: Situation): Promise<Outcome> {
+export async function recordVerify(change: Recording, { redeploy }: Situation): Promise<Outcome> {
   if (redeploy === undefined) return undefined;
   const message = 'All new jobs run. Waiting until every one is healthy.';
   return enteredOnly(await enterPhase(change, redeploy, 'VERIFY', message));
@@ -157,17 +158,17 @@ export function endRedeploy(hold: Hold, situation: Situation, state: EndState): 
 }
 
 export async function recordEnd(
-  change: Change,
+  change: Recording,
   { service, redeploy }: Situation,
   state: EndState,
 ): Promise<Outcome> {
   if (redeploy === undefined) return undefined;
   const succeeded = state === 'SUCCEEDED' || state === 'ROLLED_BACK';
-  const phases = closePhase(undefined, redeploy, redeploy.phases, succeeded);
-  const set = { state, phases, endedAt: new Date() };
+  const phases = closePhase(undefined, redeploy, succeeded, change.now);
+  const set = { state, phases, endedAt: databaseNow() };
   const ended = await updateRedeploy(change.tx, redeploy.id, set, redeploy);
   if (ended === undefined) return undefined;
-  closePhase(change, redeploy, redeploy.phases, succeeded);
+  closePhase(change, redeploy, succeeded, change.now);
   const { environmentId, id: serviceId, label } = service;
   if (state === 'SUCCEEDED') {
     const running = {
@@ -199,20 +200,20 @@ export function hasStoppedOld(redeploy: RedeployRow): boolean {
 
 /** Ends the phase that runs and begins the next; undefined when the redeploy has ended or moved on since it was read. */
 export async function enterPhase(
-  change: Change,
+  change: Recording,
   redeploy: RedeployRow,
   phase: PhaseName,
   message: string,
   set: Parameters<typeof updateRedeploy>[2] = {},
-  now = new Date(),
+  now = change.now,
 ): Promise<RedeployRow | undefined> {
   if (redeploy.phases.at(-1)?.phase === phase) return undefined;
   const startedAt = now.toISOString();
   const next: Phase = { phase, state: 'RUNNING', startedAt, endedAt: null, message };
-  const phases = [...closePhase(undefined, redeploy, redeploy.phases, redeploy.cause === null, now), next];
+  const phases = [...closePhase(undefined, redeploy, redeploy.cause === null, now), next];
   const updated = await updateRedeploy(change.tx, redeploy.id, { ...set, phases }, redeploy);
   if (updated === undefined) return undefined;
-  closePhase(change, redeploy, redeploy.phases, redeploy.cause === null);
+  closePhase(change, redeploy, redeploy.cause === null, now);
   const { environmentId, serviceId, id: redeployId } = redeploy;
   change.emit({ environmentId, serviceId, redeployId, type: 'PHASE_STARTED', data: { phase }, message });
   return updated;
@@ -226,10 +227,10 @@ export function enteredOnly(redeploy: RedeployRow | undefined): Outcome {
 export function closePhase(
   change: Change | undefined,
   redeploy: RedeployRow,
-  phases: readonly Phase[],
   succeeded: boolean,
-  now = new Date(),
+  now: Date,
 ): Phase[] {
+  const { phases } = redeploy;
   const last = phases.at(-1);
   if (last === undefined || last.state !== 'RUNNING') return [...phases];
   const { environmentId, serviceId, id: redeployId } = redeploy;

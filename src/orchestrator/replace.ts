@@ -1,6 +1,7 @@
 // Outside of redeploys: jobs that died made again, and what is said when that doesn't help.
 import type { WantedJobs } from '../model/redeploy.ts';
 import { type JobRow, markHealth } from '../postgres/jobs.ts';
+import { databaseNow } from '../postgres/open.ts';
 import { updateService } from '../postgres/services.ts';
 import { type Hold, nothing, type Outcome, perform } from './deps.ts';
 import { movedOnly, scheduleJobs, tellJob } from './record-job.ts';
@@ -30,7 +31,7 @@ export function markUnhealthy(hold: Hold, situation: Situation, job: JobRow): Pr
 export function markFailing(hold: Hold, { service }: Situation, deaths: number): Promise<Outcome> {
   const { environmentId, id: serviceId, label } = service;
   return perform(hold, 'MARK_FAILING', nothing, async (change) => {
-    await updateService(change.tx, serviceId, { failingSince: new Date() });
+    await updateService(change.tx, serviceId, { failingSince: databaseNow() });
     change.emit({
       environmentId,
       serviceId,

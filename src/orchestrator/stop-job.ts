@@ -1,5 +1,4 @@
 // Stopping a job: told before it begins, TERM and the grace period, then what was seen.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { containerName } from '../model/jobs.ts';
 import { drainSeconds } from '../model/overlap.ts';
 import { stopGraceSeconds } from '../model/service-types/code.ts';
@@ -51,8 +50,7 @@ async function drainJob(hold: Hold, { service }: Situation, job: JobRow): Promis
     await askProxies(change, service.environmentId);
     return undefined;
   });
-  while (await isDraining(hold.deps.store.db, job.id))
-    await sleep(lookAgainMs, undefined, { signal: hold.signal });
+  while (await isDraining(hold.deps.store.db, job.id)) await hold.deps.clock.sleep(lookAgainMs, hold.signal);
 }
 
 /** Told before anything is sent to the container. */

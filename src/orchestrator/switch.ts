@@ -3,12 +3,11 @@
 
 import { isAlive } from '../model/jobs.ts';
 import { drainSeconds } from '../model/overlap.ts';
-import type { Change } from '../postgres/change.ts';
 import type { JobRow } from '../postgres/jobs.ts';
 import { listRedeploysById, type RedeployRow } from '../postgres/redeploys.ts';
 import { putBack, setRotation } from '../postgres/rotation.ts';
 import { updateService } from '../postgres/services.ts';
-import { type Hold, nothing, type Outcome, perform, write } from './deps.ts';
+import { type Hold, nothing, type Outcome, perform, type Recording, write } from './deps.ts';
 import { askProxies, movedOnly } from './record-job.ts';
 import { enteredOnly, enterPhase } from './redeploy.ts';
 import type { Situation } from './situation.ts';
@@ -18,7 +17,10 @@ export function enterSwitch(hold: Hold, situation: Situation): Promise<Outcome> 
   return perform(hold, 'ENTER_SWITCH', nothing, (change) => recordSwitchPhase(change, situation));
 }
 
-export async function recordSwitchPhase(change: Change, { redeploy, service }: Situation): Promise<Outcome> {
+export async function recordSwitchPhase(
+  change: Recording,
+  { redeploy, service }: Situation,
+): Promise<Outcome> {
   if (redeploy === undefined) return undefined;
   const message = 'Waiting until the service proxies send requests to the new jobs.';
   await askProxies(change, service.environmentId);

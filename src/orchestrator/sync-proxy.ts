@@ -13,7 +13,7 @@ import { listServicesById, markDue } from '../postgres/services.ts';
 import { certificateFile, rotationFiles } from '../proxy/configuration.ts';
 import { owner, ports } from '../proxy/layout.ts';
 import { rotationCommands } from '../proxy/rotation.ts';
-import { openRuntimeApi, type RuntimeApi } from '../proxy/runtime-api.ts';
+import type { RuntimeApi } from '../proxy/runtime-api.ts';
 import { assertHeld, type Deps, type Hold, type Outcome, perform, write } from './deps.ts';
 import { openCertificates, publicSecurePort } from './proxy-start.ts';
 import type { Situation } from './situation.ts';
@@ -67,7 +67,10 @@ function renewedCertificates(
   return openCertificates(deps, others);
 }
 
-export function channelTo({ controlKeys }: Deps, job: Pick<JobRow, 'id' | 'address'>): RuntimeApi {
+export function channelTo(
+  { controlKeys, openRuntimeApi }: Deps,
+  job: Pick<JobRow, 'id' | 'address'>,
+): RuntimeApi {
   if (job.address === null) throw new Error(`the proxy's job ${job.id} has no address`);
   return openRuntimeApi({
     address: job.address,

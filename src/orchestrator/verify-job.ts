@@ -1,6 +1,4 @@
 // Waiting until a started job is healthy, checked from outside its container: nothing has to exist in the user's image.
-import { setTimeout as sleep } from 'node:timers/promises';
-import { probeHealth } from '../checks/health.ts';
 import { type JobRow, listJobsById, markHealth, noteCheck } from '../postgres/jobs.ts';
 import { join } from '../postgres/rotation.ts';
 import { type Hold, type Outcome, perform } from './deps.ts';
@@ -64,7 +62,7 @@ function joinsAtOnce({ redeploy }: Situation, job: JobRow): boolean {
  * because the platform itself was away. Answers with the job as it is then.
  */
 export async function lookOnceMore(hold: Hold, situation: Situation, job: JobRow): Promise<JobRow> {
-  await verifyJob(hold, situation, job, new Date());
+  await verifyJob(hold, situation, job, hold.deps.clock.date());
   const [seen] = await listJobsById(hold.deps.store.db, [job.id]);
   return seen ?? job;
 }
@@ -75,11 +73,12 @@ export function isUnhealthy({ state, health }: JobRow): boolean {
 }
 
 async function watch(hold: Hold, job: JobRow, runtime: string | null, patienceMs: number): Promise<Verdict> {
+  const { clock, probeHealth } = hold.deps;
   const check = job.spec?.healthCheck ?? null;
   const timeoutMs = check === null ? probeTimeoutMs : check.timeoutSeconds * 1000;
-  const end = performance.now() + patienceMs;
+  const end = clock.now() + patienceMs;
   let { address } = job;
-  let lookedAt = performance.now();
+  let lookedAt = clock.now();
   let output = 'The job has no address on its network yet.';
   for (let attempts = 1; ; attempts++) {
     if (address !== null) {
@@ -87,24 +86,25 @@ async function watch(hold: Hold, job: JobRow, runtime: string | null, patienceMs
       output = seen.output;
       if (seen.healthy) return { healthy: true, attempts, output };
     }
-    if (performance.now() >= end) return { healthy: false, attempts, output };
-    if (performance.now() - lookedAt > lookEveryMs) {
+    if (clock.now() >= end) return { healthy: false, attempts, output };
+    if (clock.now() - lookedAt > lookEveryMs) {
       const container = await lookAt(hold, job);
       if (container?.state !== 'RUNNING') return { healthy: false, attempts, output };
       address = container.address ?? null;
-      lookedAt = performance.now();
+      lookedAt = clock.now();
     }
-    await sleep(probeEveryMs[attempts - 1] ?? laterProbesMs, undefined, { signal: hold.signal });
+    await clock.sleep(probeEveryMs[attempts - 1] ?? laterProbesMs, hold.signal);
   }
 }
 
 /** A worker is healthy when it still runs after the settle time. */
 async function settle(hold: Hold, job: JobRow, now: Date, patienceMs: number): Promise<Verdict> {
-  const { settleSeconds } = hold.deps.settings;
+  const { clock, settings } = hold.deps;
+  const { settleSeconds } = settings;
   const age = now.getTime() - (job.startedAt ?? job.createdAt).getTime();
   const toSettle = settleSeconds * 1000 - age;
   const left = Math.max(0, Math.min(toSettle, patienceMs, lookEveryMs * 5));
-  await sleep(left, undefined, { signal: hold.signal });
+  await clock.sleep(left, hold.signal);
   const container = await lookAt(hold, job);
   const healthy = container?.state === 'RUNNING' && left >= toSettle;
   return { healthy, attempts: 1, output: `It must run for ${settleSeconds} s without ending.` };

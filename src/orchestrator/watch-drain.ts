@@ -1,6 +1,5 @@
 // Waiting for jobs to finish what they have begun: the proxies say how many requests of a job are under way. One that has
 // none on any proxy is out of rotation; its own service goes on with it then.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { listJobsById } from '../postgres/jobs.ts';
 import { setRotation } from '../postgres/rotation.ts';
 import { markDue } from '../postgres/services.ts';
@@ -38,11 +37,11 @@ export function watchDrain(hold: Hold, situation: Situation): Promise<Outcome> {
 async function findDone({ deps, signal }: Hold, { jobs, routed }: Situation): Promise<string[]> {
   const proxies = jobs.filter((job) => job.type === 'DEPLOY' && job.state === 'RUNNING');
   const draining = routed?.draining ?? [];
-  const end = performance.now() + patienceMs;
+  const end = deps.clock.now() + patienceMs;
   for (let pause = pauseMs.first; ; pause = Math.min(pauseMs.longest, pause * 2)) {
     const sessions = await Promise.all(proxies.map((proxy) => channelTo(deps, proxy).sessions()));
     const done = draining.filter((id) => sessions.every((each) => (each.get(id) ?? 0) === 0));
-    if (done.length > 0 || performance.now() >= end) return done;
-    await sleep(pause, undefined, { signal });
+    if (done.length > 0 || deps.clock.now() >= end) return done;
+    await deps.clock.sleep(pause, signal);
   }
 }

@@ -1,5 +1,5 @@
 // Rows of redeploys and releases.
-import { and, desc, eq, inArray, isNotNull, isNull, sql } from 'drizzle-orm';
+import { and, desc, eq, inArray, isNotNull, isNull, type SQL, sql } from 'drizzle-orm';
 import { phaseEnded, runningPhase, withPhaseEnded } from '../model/phases.ts';
 import { openStates } from '../model/redeploy.ts';
 import type { Change } from './change.ts';
@@ -10,6 +10,8 @@ import { services } from './tables/services.ts';
 
 export type RedeployRow = typeof redeploys.$inferSelect;
 export type ReleaseRow = typeof releases.$inferSelect;
+
+type Patch = Partial<typeof redeploys.$inferInsert>;
 
 const isOpen = inArray(redeploys.state, [...openStates]);
 
@@ -66,7 +68,7 @@ export async function findOpenRedeploys(
 export async function updateRedeploy(
   tx: Transaction,
   id: string,
-  set: Partial<typeof redeploys.$inferInsert>,
+  set: { readonly [K in keyof Patch]: Patch[K] | SQL },
   seen?: Pick<RedeployRow, 'phases' | 'cause' | 'cancelRequested'>,
 ): Promise<RedeployRow | undefined> {
   const unmoved =

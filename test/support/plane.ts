@@ -9,6 +9,7 @@ import { openControlKeys } from '../../src/orchestrator/control-keys.ts';
 import type { OrchestratorSettings, Point } from '../../src/orchestrator/deps.ts';
 import { startOrchestrator } from '../../src/orchestrator/orchestrator.ts';
 import { readOutput } from '../../src/orchestrator/output.ts';
+import { realWorld } from '../../src/orchestrator/outside.ts';
 import { openEventLog } from '../../src/postgres/event-log.ts';
 import { openNudges } from '../../src/postgres/nudges.ts';
 import { openStore } from '../../src/postgres/open.ts';
@@ -99,6 +100,7 @@ export async function openPlane(options: PlaneOptions): Promise<Plane> {
   const replica = await joinReplicas(control.store, () => dropLeases());
   const orchestrator = startOrchestrator({
     ...control,
+    ...realWorld,
     settings: { ...quickSettings, ...options.settings },
     runtime,
     images: openImages(runtime, { cacheDirectory: join(dataDirectory, 'images') }),
