@@ -24,26 +24,6 @@ export function networkContract(world: () => World): void {
       expect(await countOf(world(), name)).toBe(1);
     });
 
-    it('within one, jobs find each other by alias; from another, neither by name nor by address', async () => {
-      const network = await newNetwork(world());
-      const other = await newNetwork(world());
-      const server = specOf(world(), 'echo hello > /tmp/x; httpd -f -p 8080 -h /tmp', {
-        network,
-        aliases: ['web'],
-      });
-      const { address } = await world().runtime.startContainer(server);
-      const ask = (host: string) =>
-        `for i in 1 2 3 4 5; do timeout 3 wget -q -O - http://${host}:8080/x && exit; sleep 0.3; done; exit 1`;
-      const inside = await runToEnd(world(), ask('web'), { network });
-      expect(await outputOf(world(), inside.name)).toContain('hello');
-      const byName = await runToEnd(world(), 'timeout 3 wget -q -O - http://web:8080/x', { network: other });
-      expect(byName.exitCode).not.toBe(0);
-      const byAddress = await runToEnd(world(), `timeout 3 wget -q -O - http://${address}:8080/x`, {
-        network: other,
-      });
-      expect(byAddress.exitCode).not.toBe(0);
-    });
-
     it('one in use stays; when free it goes, and its name can be taken again', async () => {
       const { runtime, installation } = world();
       const network = await newNetwork(world());
@@ -68,6 +48,30 @@ export function networkContract(world: () => World): void {
       );
       await expect(runtime.removeNetwork(name, installation)).rejects.toThrow(ForeignObject);
       expect((await runtime.inventory(foreign)).networks.map((one) => one.name)).toContain(name);
+    });
+  });
+}
+
+export function reachContract(world: () => World): void {
+  describe('reach', () => {
+    it('within one, jobs find each other by alias; from another, neither by name nor by address', async () => {
+      const network = await newNetwork(world());
+      const other = await newNetwork(world());
+      const server = specOf(world(), 'echo hello > /tmp/x; httpd -f -p 8080 -h /tmp', {
+        network,
+        aliases: ['web'],
+      });
+      const { address } = await world().runtime.startContainer(server);
+      const ask = (host: string) =>
+        `for i in 1 2 3 4 5; do timeout 3 wget -q -O - http://${host}:8080/x && exit; sleep 0.3; done; exit 1`;
+      const inside = await runToEnd(world(), ask('web'), { network });
+      expect(await outputOf(world(), inside.name)).toContain('hello');
+      const byName = await runToEnd(world(), 'timeout 3 wget -q -O - http://web:8080/x', { network: other });
+      expect(byName.exitCode).not.toBe(0);
+      const byAddress = await runToEnd(world(), `timeout 3 wget -q -O - http://${address}:8080/x`, {
+        network: other,
+      });
+      expect(byAddress.exitCode).not.toBe(0);
     });
   });
 }

@@ -98,10 +98,9 @@ export function startContract(world: () => World): void {
       await expect(world().runtime.startContainer(spec)).rejects.toThrow(ForeignObject);
     });
   });
-  confinementContract(world);
 }
 
-function confinementContract(world: () => World): void {
+export function confinementContract(world: () => World): void {
   describe('confinement', () => {
     it('drops every capability but the named and allows no new privileges', async () => {
       const script = 'grep -E "^(CapEff|NoNewPrivs)" /proc/self/status';

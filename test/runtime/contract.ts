@@ -4,15 +4,22 @@ import { containerContract } from './contract-containers.ts';
 import { environmentContract } from './contract-environment.ts';
 import { imageContract } from './contract-images.ts';
 import { logContract } from './contract-logs.ts';
-import { networkContract } from './contract-networks.ts';
-import { startContract } from './contract-start.ts';
+import { networkContract, reachContract } from './contract-networks.ts';
+import { confinementContract, startContract } from './contract-start.ts';
 import type { World } from './world.ts';
 
-export function runtimeContract(world: () => World): void {
+/** What can be seen without looking into a container: whether it is there, whose it is, whether it runs, how it ended. */
+export function lifeContract(world: () => World): void {
   startContract(world);
   containerContract(world);
-  environmentContract(world);
   networkContract(world);
+}
+
+export function runtimeContract(world: () => World): void {
+  lifeContract(world);
+  confinementContract(world);
+  environmentContract(world);
+  reachContract(world);
   logContract(world);
   imageContract(world);
 }
