@@ -9,7 +9,7 @@ import { nextSteps } from '../model/redeploy.ts';
 import { steadySteps, taskSteps } from '../model/steady.ts';
 import { LeaseLost } from '../postgres/replicas.ts';
 import { ProxyFault } from '../proxy/runtime-api.ts';
-import { EngineFault } from '../runtime/runtime.ts';
+import { EngineFault, ForeignObject } from '../runtime/runtime.ts';
 import type { Hold, Outcome, Recording } from './deps.ts';
 import { goOn } from './go-on.ts';
 import {
@@ -29,7 +29,8 @@ const retryMs = { first: 250, longest: 5_000 };
 export interface Attended {
   /** When to look again without being asked; null: only when asked. */
   readonly dueAt: Date | null;
-  readonly seenAttention: number;
+  /** Undefined: there is no such service any more, and whatever was asked for says nothing. */
+  readonly seenAttention: number | undefined;
 }
 
 interface Begun {
@@ -75,7 +76,7 @@ export async function attend(hold: Hold, asked: () => Promise<void>): Promise<At
       if (known === undefined || isStale(known, clock)) {
         const underWay = [...begun.keys()];
         const read = await readKnown(hold, asked);
-        if (read === undefined) return { dueAt: null, seenAttention };
+        if (read === undefined) return { dueAt: null, seenAttention: undefined };
         // A step that ended while it was read may or may not be in it: read again before beginning anything.
         progress.known = underWay.every((key) => begun.has(key)) ? read : undefined;
         continue;
@@ -235,7 +236,8 @@ function note(
   const delay = Math.min(retryMs.longest, retryMs.first * 2 ** (times - 1));
   progress.retries.set(key, { times, at: hold.deps.clock.now() + delay });
   const { serviceId } = hold.claim;
-  const expected = error instanceof EngineFault || error instanceof ProxyFault;
+  // A stranger that has taken the name of a container of ours is seen by the next look.
+  const expected = [EngineFault, ForeignObject, ProxyFault].some((kind) => error instanceof kind);
   hold.deps.logger[expected ? 'warn' : 'error'](
     { err: error, step: step.do, serviceId, times },
     'a step failed; it will be tried again',

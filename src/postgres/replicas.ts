@@ -133,7 +133,7 @@ export async function claimService(
         lives(sql`${replica.number}`),
       ),
     )
-    .orderBy(services.dueAt)
+    .orderBy(services.dueAt, services.id)
     .limit(1)
     .for('update', { skipLocked: true });
   const claimed = store.db
@@ -214,12 +214,15 @@ function isHeld(replica: Replica, claim: Claim) {
   );
 }
 
-/** Gives the service back, to be looked at again at `dueAt`; at once when something was asked for in the meantime. */
+/**
+ * Gives the service back, to be looked at again at `dueAt`; at once when something was asked for that wasn't seen. Without
+ * `seenAttention` nothing that was asked for matters.
+ */
 export async function releaseService(
   store: Store,
   replica: Replica,
   claim: Claim,
-  seenAttention: number,
+  seenAttention: number | undefined,
   dueAt: Date | null,
 ): Promise<void> {
   const next = dueAt === null ? sql`null` : sql`${dueAt.toISOString()}::timestamptz`;
@@ -230,7 +233,10 @@ export async function releaseService(
       .set({
         leaseHolder: null,
         leaseUntil: null,
-        dueAt: sql`case when ${services.attention} = ${seenAttention} then ${next} else now() end`,
+        dueAt:
+          seenAttention === undefined
+            ? next
+            : sql`case when ${services.attention} = ${seenAttention} then ${next} else now() end`,
       })
       .where(isHeld(replica, claim))
       .execute(),
