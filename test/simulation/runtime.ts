@@ -110,7 +110,7 @@ export function openRuntime(engine: Engine, ask: Ask = askPlainly): Runtime {
     if (installationOf(network) !== installation) throw new ForeignObject(name);
     await ask(`remove network ${name}`, () => {
       const used = [...containers.values()].some(
-        ({ spec, state }) => spec.network === name && state === 'RUNNING',
+        ({ spec, state }) => spec.network === name && spec.networkMode === undefined && state === 'RUNNING',
       );
       if (used) throw fault(`remove network ${name}`, 'it has active endpoints', 403);
       networks.delete(name);

@@ -50,7 +50,9 @@ function jobBreaches(job: JobRow, told: readonly LoggedEvent[]): string[] {
   let health: unknown;
   for (const change of changes) {
     const next = change.data as EventData['JOB_CHANGED'];
-    if (state === undefined && next.state !== 'SCHEDULED') breaches.push(`begins as ${next.state}`);
+    // A task's beginning is told by its request.
+    if (state === undefined && next.state !== 'SCHEDULED' && job.type !== 'TASK')
+      breaches.push(`begins as ${next.state}`);
     const stays = state === next.state && health !== next.health && !hasEnded(next.state);
     if (state !== undefined && !stays && !jobMoves[state].includes(next.state))
       breaches.push(`goes from ${state} to ${next.state}`);

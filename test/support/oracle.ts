@@ -6,21 +6,24 @@ import { wantedJobs } from '../../src/model/job-steps.ts';
 import { containerName, hasEnded, isAlive, networkName } from '../../src/model/jobs.ts';
 import { openStates, type PhaseName, redeployLimits } from '../../src/model/redeploy.ts';
 import type { JobRow } from '../../src/postgres/jobs.ts';
-import type { Store } from '../../src/postgres/open.ts';
 import type { RedeployRow } from '../../src/postgres/redeploys.ts';
 import { listWorkers, type ServiceRow } from '../../src/postgres/services.ts';
 import { environments } from '../../src/postgres/tables/environments.ts';
 import { jobs as jobsTable } from '../../src/postgres/tables/jobs.ts';
 import { redeploys as redeploysTable } from '../../src/postgres/tables/redeploys.ts';
 import { services as servicesTable, volumes as volumesTable } from '../../src/postgres/tables/services.ts';
-import type { Vault } from '../../src/postgres/vault.ts';
 import { type ContainerView, type Inventory, labels, type Runtime } from '../../src/runtime/runtime.ts';
 import { logBreaches } from './oracle-log.ts';
 import { rotationBreaches } from './oracle-rotation.ts';
+import type { Channels } from './site.ts';
 
 export interface Watched {
-  readonly control: { readonly store: Store; readonly vault: Vault; readonly installation: Installed };
+  readonly control: Channels & { readonly installation: Installed };
   readonly runtime: Runtime;
+  /** By whose clock volumes wait; the machine's own when absent. */
+  readonly now?: () => Date;
+  /** How long nobody was there to carry out anything. */
+  readonly awaySeconds?: number;
 }
 
 interface Installed {
@@ -55,8 +58,8 @@ export async function findBreaches(watched: Watched): Promise<string[]> {
     ...facts.services.flatMap((service) => serviceBreaches(service, facts)),
     ...containerBreaches(facts),
     ...networkBreaches(facts),
-    ...volumeBreaches(facts),
-    ...facts.redeploys.flatMap(redeployBreaches),
+    ...volumeBreaches(facts, watched.now?.() ?? new Date()),
+    ...facts.redeploys.flatMap((row) => redeployBreaches(row, watched.awaySeconds ?? 0)),
     ...(await rotationBreaches(watched.control, facts.services, facts.jobs)),
     ...(await logBreaches(store, installation.organizationId, facts.jobs, facts.redeploys)),
   ];
@@ -155,11 +158,12 @@ function containerBreaches({ engine, jobs }: Facts): string[] {
     .map(({ name, state }) => `S4 container ${name} (${state}) belongs to no living job`);
 }
 
-function networkBreaches({ engine, environments: rows, services }: Facts): string[] {
+/** One that nothing runs in may have gone with the engine's own tidying up; it is made again when it is needed. */
+function networkBreaches({ engine, environments: rows, jobs }: Facts): string[] {
   const living = new Set(rows.filter((row) => row.deletedAt === null).map((row) => networkName(row.id)));
-  const needed = services
-    .filter((service) => service.runningRedeployId !== null && service.deletedAt === null)
-    .map((service) => networkName(service.environmentId));
+  const needed = jobs
+    .filter((job) => isAlive(job) && job.type !== 'BUILD')
+    .map((job) => networkName(job.environmentId));
   const names = engine.networks.map((network) => network.name);
   const strays = names.filter((name) => !living.has(name));
   const missing = [...new Set(needed)].filter((name) => !names.includes(name));
@@ -174,11 +178,9 @@ function networkBreaches({ engine, environments: rows, services }: Facts): strin
 }
 
 /** S4 and the half of S15 that can be seen afterwards; the other half is `watchWriters` in writers.ts. */
-function volumeBreaches({ engine, volumes }: Facts): string[] {
+function volumeBreaches({ engine, volumes }: Facts, now: Date): string[] {
   const kept = new Set(volumes.filter((row) => row.removedAt === null).map((row) => row.name));
-  const due = volumes.filter(
-    (row) => row.removedAt === null && row.removeAt !== null && row.removeAt < new Date(),
-  );
+  const due = volumes.filter((row) => row.removedAt === null && row.removeAt !== null && row.removeAt < now);
   return [
     ...engine.volumes.filter(({ name }) => !kept.has(name)).map(({ name }) => `S4 volume ${name} is unknown`),
     ...due.map(({ name }) => `S15 volume ${name} waits no longer and is still there`),
@@ -186,9 +188,9 @@ function volumeBreaches({ engine, volumes }: Facts): string[] {
 }
 
 /** S6. */
-function redeployBreaches(row: RedeployRow): string[] {
+function redeployBreaches(row: RedeployRow, awaySeconds: number): string[] {
   if (openStates.includes(row.state)) return [`S6 redeploy ${row.id} is still ${row.state}`];
   if (row.endedAt === null) return [`S6 redeploy ${row.id} has ended at no time`];
-  const latest = row.deadlineAt.getTime() + (redeployLimits.restoreSeconds + 5) * 1000;
+  const latest = row.deadlineAt.getTime() + (redeployLimits.restoreSeconds + 5 + awaySeconds) * 1000;
   return row.endedAt.getTime() > latest ? [`S6 redeploy ${row.id} ended too late`] : [];
 }

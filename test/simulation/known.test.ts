@@ -1,0 +1,39 @@
+// What the simulation has found once, each as a world of its own.
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { dueNow } from '../../src/postgres/replicas.ts';
+import { services } from '../../src/postgres/tables/services.ts';
+import { freshDatabase } from '../support/postgres.ts';
+import { type OpenGround, openGround } from './ground.ts';
+import { goodRelease, type Scenario } from './scenario.ts';
+import { simulate } from './simulate.ts';
+import type { World } from './world.ts';
+
+let ground: OpenGround;
+let close: () => Promise<void>;
+beforeAll(async () => {
+  const fresh = await freshDatabase();
+  ground = await openGround(fresh.url);
+  close = async () => {
+    await ground.close();
+    await fresh.drop();
+  };
+});
+afterAll(() => close());
+
+const quiet: Scenario = {
+  ...{ seed: 1, gentle: false, proxied: false, replicas: 1, troubleRate: 0, nudgesLost: 0, sessionMs: 0 },
+  services: [{ kind: 'CODE', scale: 1, workers: 0, overlapSeconds: null, rollBack: true }],
+  ...{ first: goodRelease, deeds: [], deletedAfterwards: true },
+};
+
+test('a world in which nothing happens comes to rest', async () => {
+  expect(await simulate(ground, quiet)).toMatchObject({ faults: [] });
+});
+
+test('a deleted service that is asked to be looked at is let go, and not taken up again at once and for ever', async () => {
+  const ask = async ({ control, clock }: World) => {
+    await control.store.db.transaction((tx) => tx.update(services).set(dueNow()));
+    await clock.sleep(2_000);
+  };
+  expect(await simulate(ground, quiet, ask)).toMatchObject({ faults: [] });
+});
