@@ -42,6 +42,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   '@pothos/plugin-errors': ['graphql'],
   '@pothos/plugin-relay': ['graphql'],
   '@pothos/plugin-scope-auth': ['graphql'],
+  '@redis/client': ['checks'],
   'acme-client': ['certificates'],
   dataloader: ['graphql'],
   'dockerfile-ast': ['build'],
@@ -51,6 +52,10 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   graphql: ['graphql', 'http'],
   'graphql-ws': ['http'],
   'graphql-yoga': ['http'],
+  mongodb: ['checks'],
+  mysql2: ['checks'],
+  // One connection for one question; postgres is for the rows of our own. See src/checks/postgresql.ts.
+  pg: ['checks'],
   pino: ['log.ts'],
   postgres: ['postgres'],
   tldts: ['control'],
@@ -59,7 +64,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   // Small tools rather than technologies: no wrapper would be shorter than the call.
   'p-limit': ['images', 'runtime', 'orchestrator'],
   'tar-stream': ['build', 'images', 'runtime'],
-  zod: ['build', 'config.ts', 'control', 'graphql', 'http', 'postgres', 'runtime', 'version.ts'],
+  zod: ['build', 'checks', 'config.ts', 'control', 'graphql', 'http', 'postgres', 'runtime', 'version.ts'],
 };
 
 const longestFile = 300;
