@@ -1,6 +1,7 @@
-// The one logger: JSON lines on stderr, so that stdout stays free for what a person asked for. `BERTH_LOG_LEVEL` takes
-// fatal, error, warn, info (the default), debug, trace or silent. Holds no policy on what is logged where; it only makes
-// sure that a secret passed by mistake under a telling name doesn't come out.
+// The one logger: JSON lines on stderr, so that stdout stays free for what a person asked for; programs within containers,
+// whom no person asks, log to stdout. `BERTH_LOG_LEVEL` takes fatal, error, warn, info (the default), debug, trace or
+// silent. Holds no policy on what is logged where; it only makes sure that a secret passed by mistake under a telling name
+// doesn't come out.
 import { type Logger, pino } from 'pino';
 import { InvalidInput } from './errors.ts';
 
@@ -10,7 +11,7 @@ const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
 
 const secretKey = /token|password|passphrase|secret|authorization|cookie|credential|private.?key|api.?key/i;
 
-export function openLog(level = process.env.BERTH_LOG_LEVEL || 'info'): Log {
+export function openLog(level = process.env.BERTH_LOG_LEVEL || 'info', to: 1 | 2 = 2): Log {
   if (!levels.includes(level)) {
     throw new InvalidInput(
       ['BERTH_LOG_LEVEL'],
@@ -19,7 +20,7 @@ export function openLog(level = process.env.BERTH_LOG_LEVEL || 'info'): Log {
   }
   return pino(
     { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { log: redact } },
-    pino.destination({ dest: 2, sync: true }),
+    pino.destination({ dest: to, sync: true }),
   );
 }
 

@@ -2,10 +2,17 @@
 // HTTPS with mutual TLS, and gives `Configuration`; the container makes results on its own and keeps each until it was taken.
 //
 //   PUT  /configuration                  a Configuration; answers { revision } once it is kept
-//   GET  /results?after=N&limit=L&wait=M Taken: results after N, oldest first, at most L; waits up to M ms for the first.
-//                                        What is not after N is forgotten: it was taken.
-//   POST /runs                           { checkId }: runs it now, besides its interval; its result comes with the others
+//                                        (409 with the kept revision when that is a later one)
+//   GET  /results?epoch=E&after=N&limit=L&wait=M
+//                                        Taken: results after N of the store E, oldest first, at most L; waits up to M ms
+//                                        for the first. What is not after N is forgotten: it was taken. Without epoch and
+//                                        after, or with the epoch of a store that is lost, it begins with the oldest kept
+//                                        one and nothing is forgotten: the numbers of a new store are others.
+//   POST /runs                           { checkId }: runs it now, or as soon as its present run is over, besides its
+//                                        interval; its result comes with the others
 //   GET  /status                         AgentStatus
+//
+// Everything else is refused with 4xx and { error: a sentence }; nobody without a client's certificate is answered at all.
 import type { Observation, Threshold } from './observations.ts';
 
 export const monitoringAgent = {
@@ -16,6 +23,11 @@ export const monitoringAgent = {
   mostResults: 1_000,
   /** Results kept while nobody takes them; beyond it the oldest go, and their numbers are missing. */
   keptResults: 200_000,
+  mostChecks: 10_000,
+  /** PEM files, put into the volume before the container starts: its certificate and key, and who issues clients' ones. */
+  files: { server: '/var/lib/berth/control/server.pem', authority: '/var/lib/berth/control/authority.pem' },
+  /** What its image runs as, and whom these files belong to. */
+  userId: 1000,
 } as const;
 
 export interface Configuration {
