@@ -1,59 +1,10 @@
-// The agent's door over real TLS: who gets in, what is taken and forgotten, and what becomes of those who send junk, too
-// much, too slowly or nothing at all.
-import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+// What the agent does when it is asked over its protocol: what is kept, given, forgotten and refused.
+import { readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { connect as connectTls } from 'node:tls';
-import { afterEach, beforeAll, expect, inject, test, vi } from 'vitest';
-import { type Agent, startAgent } from '../../../src/agents/monitoring/agent.ts';
-import type { RunCheck } from '../../../src/agents/monitoring/scheduler.ts';
-import { makeAuthority } from '../../../src/certificates/authority.ts';
-import { openLog } from '../../../src/log.ts';
-import type { ConfiguredCheck, MadeResult } from '../../../src/model/monitoring/agent.ts';
-import { type AgentClient, type AgentKeys, type AskOptions, makeKeys, openClient, pemOf } from './client.ts';
-
-const host = '127.0.0.1';
-let keys: AgentKeys;
-let clientPem: string;
-beforeAll(async () => {
-  keys = await makeKeys();
-  clientPem = await pemOf(keys.authority, 'CLIENT');
-});
-
-const closings: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closings.splice(0).reverse()) await close();
-});
-
-const newFolder = (): string => mkdtempSync(join(inject('scratch'), 'agent-'));
-const fine: RunCheck = async ({ id }) => ({ state: 'OK', output: `${id} is fine.`, metrics: [] });
-
-async function started(folder = newFolder(), run = fine): Promise<Agent> {
-  const given = {
-    folder,
-    host,
-    port: 0,
-    serverPem: keys.serverPem,
-    authorityPem: keys.authority.certificate,
-  };
-  const agent = await startAgent({ ...given, run, log: openLog() });
-  closings.push(() => agent.close());
-  return agent;
-}
-
-function clientOf({ port }: Agent, pem: string | undefined = clientPem): AgentClient {
-  const client = openClient({ host, port, authority: keys.authority, clientPem: pem });
-  closings.push(() => client.close());
-  return client;
-}
-
-/** Rare, so that results come by runs that are asked for. */
-function checkOf(id: string, change: Partial<ConfiguredCheck> = {}): ConfiguredCheck {
-  const target = { host: 'web', port: 80 };
-  const standard = { settings: {}, thresholds: [], intervalSeconds: 86_400, timeoutSeconds: 5 };
-  return { id, type: 'TCP', target, ...standard, ...change };
-}
+import { expect, test, vi } from 'vitest';
+import type { MadeResult } from '../../../src/model/monitoring/agent.ts';
+import type { AgentClient, AskOptions } from './client.ts';
+import { checkOf, clientOf, closings, newFolder, started } from './world.ts';
 
 async function run(client: AgentClient, checkId: string): Promise<void> {
   expect(await client.ask('POST', '/runs', { body: JSON.stringify({ checkId }) })).toMatchObject({
@@ -62,30 +13,6 @@ async function run(client: AgentClient, checkId: string): Promise<void> {
 }
 
 const outputs = (results: readonly MadeResult[]): string[] => results.map(({ output }) => output);
-
-test('without a key of the authority nobody is answered: none, another authority’s, a server’s', async () => {
-  const agent = await started();
-  const other = await makeAuthority(new Date());
-  const pems = [undefined, await pemOf(other, 'CLIENT'), keys.serverPem];
-  for (const pem of pems) {
-    const stranger = openClient({ host, port: agent.port, authority: keys.authority, clientPem: pem });
-    closings.push(() => stranger.close());
-    await expect(stranger.ask('GET', '/status')).rejects.toThrow(/alert|ECONNRESET|socket hang up/);
-  }
-  const plain = connect(agent.port, host);
-  plain.write('GET /status HTTP/1.0\r\n\r\n');
-  const heard: Buffer[] = [];
-  for await (const chunk of plain) heard.push(chunk as Buffer);
-  expect(Buffer.concat(heard).toString('latin1')).not.toContain('HTTP');
-  expect((await clientOf(agent).status()).checks).toBe(0);
-});
-
-test('older TLS than 1.3 is not spoken', async () => {
-  const { port } = await started();
-  const old = connectTls({ host, port, maxVersion: 'TLSv1.2', rejectUnauthorized: false });
-  const fault = await new Promise<Error>((resolve) => old.once('error', resolve));
-  expect(fault.message).toMatch(/protocol version/);
-});
 
 test('a configuration is kept and told of, one of an earlier revision is refused with the one that is kept', async () => {
   const folder = newFolder();
@@ -259,53 +186,4 @@ test('what is junk, unknown or too much is refused with a sentence and changes n
     else expect(answer, shown).toEqual({ status, body: { error: expect.stringContaining(words) } });
   }
   expect(await client.status()).toMatchObject({ revision: 0, checks: 0 });
-});
-
-test('a thousand connections that say nothing keep nobody else out', async () => {
-  const agent = await started();
-  const silent: Socket[] = [];
-  closings.push(() => {
-    for (const socket of silent) socket.destroy();
-  });
-  for (let n = 0; n < 1000; n++)
-    silent.push(connect({ port: agent.port, host, localAddress: '127.0.0.9' }).on('error', () => {}));
-  const open = () => silent.filter((socket) => !socket.closed).length;
-  await vi.waitFor(() => expect(open()).toBeLessThanOrEqual(16), 10_000);
-  expect(await clientOf(agent).status()).toMatchObject({ checks: 0 });
-  await vi.waitFor(() => expect(open()).toBe(0), 15_000);
-});
-
-test('a request that never ends is given up, and others are answered meanwhile', {
-  timeout: 40_000,
-}, async () => {
-  const agent = await started();
-  const client = clientOf(agent);
-  const slow = connectTls({
-    ...{ host, port: agent.port, servername: 'monitoring.test', ca: keys.authority.certificate },
-    ...{ cert: clientPem, key: clientPem },
-  });
-  slow.write('PUT /configuration HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\n{');
-  let heard = '';
-  slow.on('data', (chunk) => {
-    heard += chunk;
-  });
-  const closed = new Promise((resolve) => slow.once('close', resolve));
-  expect(await client.configure({ revision: 1, checks: [] })).toMatchObject({ status: 200 });
-  await closed;
-  expect(heard).toContain('408');
-});
-
-test('a port that is taken is a fault at the start', async () => {
-  const taken = createServer().listen(0, host);
-  closings.push(() => taken.close());
-  await once(taken, 'listening');
-  const { port } = taken.address() as AddressInfo;
-  const given = {
-    folder: newFolder(),
-    host,
-    port,
-    serverPem: keys.serverPem,
-    authorityPem: keys.authority.certificate,
-  };
-  await expect(startAgent({ ...given, run: fine, log: openLog() })).rejects.toThrow(/EADDRINUSE/);
 });
