@@ -1,5 +1,6 @@
 // Files written into a container by the engine's archive API: it works with an engine on another machine and before the
-// container has started. The folders they need are made with them, owned by the same user.
+// container has started. The folders they need are made with them, owned by the same user. With a read-only root the engine
+// takes files for a volume only, and wants to be asked at the volume's own path.
 import { posix } from 'node:path';
 import { Readable } from 'node:stream';
 import { pack } from 'tar-stream';
@@ -37,13 +38,17 @@ export async function writeFiles(
   id: string,
   files: readonly ContainerFile[],
   owner: FileOwner,
+  within = '/',
 ): Promise<void> {
   await engine.ask({
     operation: `write files to ${name}`,
     method: 'PUT',
     path: pathOf`/containers/${id}/archive`,
-    query: { path: '/' },
-    upload: archive(files, owner),
+    query: { path: within },
+    upload: archive(
+      files.map((file) => ({ ...file, path: posix.relative(within, file.path) })),
+      owner,
+    ),
     deadlineMs: engine.deadlines.change,
   });
 }
@@ -52,9 +57,9 @@ function archive(files: readonly ContainerFile[], owner: FileOwner): Readable {
   const tar = pack();
   const folders = new Set(files.map((file) => posix.dirname(file.path)));
   for (const folder of [...folders].sort())
-    tar.entry({ name: folder.slice(1), type: 'directory', mode: 0o755, ...owner });
+    if (folder !== '.') tar.entry({ name: folder, type: 'directory', mode: 0o755, ...owner });
   for (const { path, content, mode } of files)
-    tar.entry({ name: path.slice(1), mode, ...owner, mtime: new Date() }, content);
+    tar.entry({ name: path, mode, ...owner, mtime: new Date() }, content);
   tar.finalize();
   return Readable.from(tar);
 }

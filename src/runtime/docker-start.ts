@@ -29,7 +29,10 @@ export async function startContainer(
   await assertVolume(engine, spec);
   const created = await createContainer(engine, spec);
   if ('state' in created && created.state !== 'CREATED') return created;
-  if (spec.files) await writeFiles(engine, spec.name, created.id, spec.files, spec.fileOwner ?? root);
+  if (spec.files) {
+    const within = spec.readOnlyRoot ? spec.volume?.path : '/';
+    await writeFiles(engine, spec.name, created.id, spec.files, spec.fileOwner ?? root, within);
+  }
   beforeStart();
   const fault = await tryStart(engine, spec.name, created.id);
   const started = await lookAtId(engine, spec.name, created.id);

@@ -71,7 +71,7 @@ export interface ContainerSpec {
   /** Mount path → size in bytes. */
   readonly tmpfs: Readonly<Record<string, number>>;
   readonly volume?: { readonly name: string; readonly path: string };
-  /** Written into the container before it starts, with the folders they need. */
+  /** Written into the container before it starts, with the folders they need. With a read-only root: into its volume. */
   readonly files?: readonly ContainerFile[];
   readonly fileOwner?: { readonly uid: number; readonly gid: number };
   /** The machine's own network or none at all instead: `network` and `aliases` count for nothing. The platform's own alone. */
