@@ -117,6 +117,11 @@ test.each([
   ['a source that is not recognised', { 'notes.txt': 'nothing' }, /Node\.js.*Python/s],
   ['a Dockerfile with a fault', { 'notes.txt': null, Dockerfile: 'FRUM node:24\n' }, /Dockerfile/],
   [
+    "a base that is Berth's own program",
+    { Dockerfile: 'FROM berth/monitoring\nCMD ["x"]\n' },
+    /berth\/monitoring is Berth's own/,
+  ],
+  [
     'a base image that does not exist',
     { Dockerfile: 'FROM nobody-has-this:1\nCMD ["x"]\n' },
     /The image nobody-has-this:1 can only come from its registry.*there is no local recipe for it\. Use an official image/s,

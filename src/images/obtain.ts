@@ -1,19 +1,14 @@
 // How an image is obtained: what is on the engine serves at once if it may, else the registry is asked, else a local recipe
-// makes it. Whose images may be used at all, and which of those on the engine, is said in sources.ts. So a machine that reaches no registry still runs what the recipes cover. Answers with the image's id, never a moving tag,
-// and says in its progress which way was taken. What a recipe does stands in make.ts and recipes/.
+// makes it; of Berth's own images there are recipes only. So a machine that reaches no registry still runs what the recipes
+// cover. Whose images may be used at all, and which of those on the engine, is said in sources.ts. Answers with the image's
+// id, never a moving tag, and says in its progress which way was taken. What a recipe does stands in make.ts and recipes/.
 import { EngineFault, ImageMissing, type ImageProgress, type Runtime } from '../runtime/runtime.ts';
 import { type DebianPackages, openDebianPackages } from './debian-packages.ts';
 import { makeImage, recipeTag, VersionNotOffered } from './make.ts';
 import { ProgramFailed } from './programs.ts';
-import { recipes } from './recipes/index.ts';
+import { findRecipe } from './recipes/index.ts';
 import type { Recipe } from './recipes/recipe.ts';
-import {
-  officialName,
-  parseReference,
-  type Reference,
-  type WantedVersion,
-  wantedVersion,
-} from './reference.ts';
+import { parseReference, type Reference, type WantedVersion, wantedVersion } from './reference.ts';
 import { openSharing } from './sharing.ts';
 import { checkSource, isPublicByName } from './sources.ts';
 
@@ -68,7 +63,7 @@ export function openImages(runtime: ImageStore, options: { readonly cacheDirecto
   return {
     async obtain(given, onProgress, signal) {
       const reference = parseReference(given);
-      checkSource(reference);
+      if (!findRecipe(reference)?.ours) checkSource(reference);
       const work = (tell: Tell, stop: AbortSignal): Promise<Obtained> =>
         obtain(ways, reference, shareMaking, tell, stop);
       return shareObtaining(reference.canonical, work, onProgress, signal);
@@ -88,7 +83,9 @@ async function obtain(
   if (present !== undefined) return { imageId: present, origin: 'PRESENT' };
   signal.throwIfAborted();
 
-  const pulled = await tryPull(ways, reference, tell, signal);
+  const pulled = plan?.recipe.ours
+    ? { why: 'No registry has it' }
+    : await tryPull(ways, reference, tell, signal);
   if ('imageId' in pulled) return { imageId: pulled.imageId, origin: 'PULLED' };
   if (plan === undefined) throw noWay(reference, pulled.why);
 
@@ -106,7 +103,7 @@ async function obtain(
 }
 
 async function findPlan(reference: Reference): Promise<Plan | undefined> {
-  const recipe = recipes.get(officialName(reference) ?? '');
+  const recipe = findRecipe(reference);
   const wanted = wantedVersion(reference);
   return recipe && wanted && { recipe, wanted, tag: await recipeTag(recipe, wanted) };
 }
@@ -160,8 +157,7 @@ const remedyForOthers =
   'Use an official image such as node or alpine, or configure a registry that the engine can reach.';
 
 function noWay(reference: Reference, why: string): ImageMissing {
-  const name = officialName(reference);
-  const recipe = name === undefined ? undefined : recipes.get(name);
+  const recipe = findRecipe(reference);
   const noRecipe = recipe
     ? `the recipe for ${recipe.name} makes no image of the kind "${reference.tag ?? 'digest'}"`
     : 'there is no local recipe for it';

@@ -86,13 +86,6 @@ function split(given: string): Reference & { readonly digest: string | undefined
   };
 }
 
-/** The name under which a recipe may be known: only official images have one. */
-export function officialName(reference: Reference): string | undefined {
-  const prefix = 'library/';
-  if (reference.registry !== officialRegistry || !reference.repository.startsWith(prefix)) return undefined;
-  return reference.repository.slice(prefix.length);
-}
-
 /** Undefined when the tag asks for something other than a plain version (a beta, a foreign base, a digest). */
 export function wantedVersion(reference: Reference): WantedVersion | undefined {
   if (reference.tag === undefined) return undefined;

@@ -10,7 +10,7 @@ import type { Reference } from './reference.ts';
 /** Registries the engine may be sent to. */
 const registries = new Set(['docker.io', 'ghcr.io', 'quay.io', 'mcr.microsoft.com', 'public.ecr.aws']);
 
-/** What Berth names its own images: releases, and what recipes made. */
+/** What Berth names its own images: releases, what recipes made, and its own programs, which no build is for. */
 const ownNames = /^berth(?:-[a-z0-9-]+)?\//;
 
 /**
@@ -32,7 +32,7 @@ function official(names: string): readonly string[] {
   return names.split(' ').map((name) => `library/${name}`);
 }
 
-/** ImageMissing, before anybody is asked, for what is nobody's to use. */
+/** ImageMissing, before anybody is asked, for what is no pusher's to use. */
 export function checkSource(reference: Reference): void {
   const { given, registry, repository } = reference;
   if (ownNames.test(repository))

@@ -4,6 +4,8 @@ import { prepareContext } from '../build/context.ts';
 import type { Repositories } from '../build/git.ts';
 import { Refusal } from '../errors.ts';
 import { newId } from '../ids.ts';
+import { parseReference } from '../images/reference.ts';
+import { checkSource } from '../images/sources.ts';
 import { releaseTag } from '../model/jobs.ts';
 import { holdBuild, listHeldBuilds } from '../postgres/build-hold.ts';
 import { listOpenBuilds } from '../postgres/builds.ts';
@@ -178,6 +180,7 @@ async function obtainBase(
   log: BuildLog,
   signal: AbortSignal,
 ): Promise<string> {
+  checkSource(parseReference(reference));
   let said = '';
   const tell = ({ text }: { readonly text: string }) => {
     if (text !== said) log.line(text);

@@ -1,4 +1,5 @@
-// `npm run bench`: every benchmark, each a ratio against a named peer measured in the same run. Asserts nothing.
+// `npm run bench`: every benchmark, a ratio against a named peer measured in the same run where there is one. Asserts nothing.
+import { benchMonitoring } from './monitoring.ts';
 import { benchNestedRead } from './nested-read.ts';
 import { benchOverlap } from './overlap.ts';
 import { benchRedeploy } from './redeploy.ts';
@@ -17,4 +18,5 @@ if (only === undefined || only === 'redeploy') {
   }
 }
 if (only === undefined || only === 'overlap') await benchOverlap(say, Number(process.argv[3] ?? 10));
+if (only === undefined || only === 'monitoring') await benchMonitoring(say);
 process.exit(0);

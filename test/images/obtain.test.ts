@@ -120,6 +120,18 @@ test('what is not on the engine comes from the registry when it gives it', async
   expect(engine.calls).toEqual(['pull docker.io/library/busybox:1']);
 });
 
+test("Berth's own program is made without asking a registry, for none has it, and is no official image", async () => {
+  const engine = fake('sha256:of-a-stranger');
+  const images = openImages(engine, { cacheDirectory });
+  const heard: string[] = [];
+  const made = await images.obtain('berth/monitoring', ({ text }) => heard.push(text), soon());
+  expect(made).toEqual({ imageId: 'sha256:made', origin: 'RECIPE' });
+  expect(heard[0]).toBe("No registry has it; making monitoring from Berth's own sources");
+  expect((await images.obtain('berth/monitoring', silent, soon())).origin).toBe('PRESENT');
+  expect(engine.calls).toEqual([expect.stringMatching(/^import berth\/monitoring:latest-\w{10}$/)]);
+  expect((await images.obtain('monitoring', silent, soon())).imageId).toBe('sha256:of-a-stranger');
+});
+
 test('where no registry can be reached the recipe makes it, says so, and is found by the next asker', async () => {
   const engine = fake(unreachable());
   const images = openImages(engine, { cacheDirectory });

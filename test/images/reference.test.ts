@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { covers, officialName, parseReference, wantedVersion } from '../../src/images/reference.ts';
+import { findRecipe } from '../../src/images/recipes/index.ts';
+import { covers, parseReference, wantedVersion } from '../../src/images/reference.ts';
 
 test('short and full references of an official image are one thing', () => {
   for (const given of [
@@ -10,14 +11,14 @@ test('short and full references of an official image are one thing', () => {
   ]) {
     const reference = parseReference(given);
     expect(reference.canonical).toBe('docker.io/library/postgres:15');
-    expect(officialName(reference)).toBe('postgres');
+    expect(findRecipe(reference)?.name).toBe('postgres');
   }
 });
 
 test('an image of another registry, another owner or a digest is never taken for an official one', () => {
-  expect(officialName(parseReference('localhost:5000/library/postgres:15'))).toBeUndefined();
-  expect(officialName(parseReference('example.org/postgres:15'))).toBeUndefined();
-  expect(officialName(parseReference('someone/postgres:15'))).toBeUndefined();
+  expect(findRecipe(parseReference('localhost:5000/library/postgres:15'))).toBeUndefined();
+  expect(findRecipe(parseReference('example.org/postgres:15'))).toBeUndefined();
+  expect(findRecipe(parseReference('someone/postgres:15'))).toBeUndefined();
   expect(wantedVersion(parseReference(`postgres@sha256:${'0'.repeat(64)}`))).toBeUndefined();
   expect(parseReference('localhost:5000/a/b').canonical).toBe('localhost:5000/a/b:latest');
 });

@@ -42,6 +42,8 @@ export interface Extra {
 export interface Recipe {
   /** The official image's name, which is also the registry key: `postgres`. */
   readonly name: string;
+  /** Berth's own, of which there is no official image: asked for as `berth/<name>`, and no registry is asked. */
+  readonly ours?: boolean;
   /** For the progress text: "making postgres 15 from …". */
   readonly madeFrom: string;
   /** Asked of the package manager; what they depend on is looked up there. */
