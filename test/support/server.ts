@@ -45,7 +45,7 @@ export async function startServer(
     output: () => said,
     stop: async () => {
       const exited = once(child, 'exit');
-      if (child.exitCode !== null) return child.exitCode;
+      if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
       child.kill('SIGINT');
       const timer = setTimeout(() => child.kill('SIGKILL'), stopPatienceMs);
       const [code] = (await exited) as [number | null];
