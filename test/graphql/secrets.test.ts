@@ -5,6 +5,7 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { makeMask } from '../../src/graphql/masking.ts';
 import { type Answer, type Api, globalId, openApi } from '../support/api.ts';
+import { canary, sightings } from '../support/canary.ts';
 import { type Furnished, furnish } from '../support/furnish.ts';
 
 let api: Api;
@@ -95,18 +96,6 @@ test('equal values have equal digests in one place and other digests elsewhere',
   await set(objects.Service, ['ONE']);
   expect(await digest(objects.Service, 'ONE')).toBe(first);
 });
-
-const canary = 'cAn4ry/+"\\ 🐤 of the mine';
-const forms = [
-  canary,
-  JSON.stringify(canary).slice(1, -1),
-  ...(['hex', 'base64', 'base64url'] as const).map((form) => Buffer.from(canary).toString(form)),
-];
-
-/** What of the text gives the canary away, whole or its telling beginning. */
-function sightings(text: string): string[] {
-  return [...forms, 'cAn4ry'].filter((form) => text.includes(form));
-}
 
 test('a canary in variables is seen nowhere, however it is given and whatever fails', async () => {
   const answers: Answer[] = [];
