@@ -1,10 +1,8 @@
 // The README, done: its first start and every step of its tour, with the documents that stand in it, against the real
 // server in a process of its own, the real engine, real git, and real SSE and WebSocket clients.
-import { execFile } from 'node:child_process';
-import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import Docker from 'dockerode';
 import { createClient } from 'graphql-ws';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -13,15 +11,15 @@ import { networkName } from '../src/model/jobs.ts';
 import { labels } from '../src/runtime/runtime.ts';
 import { edgeOnFreePorts } from './support/free-ports.ts';
 import { allCursors, ask, decode, type ServerProcess, startServer, until } from './support/server.ts';
+import { newSource, type Source } from './support/source.ts';
 import { readEvents, type SseEvent } from './support/sse.ts';
 import { visit } from './support/visit.ts';
 
-const run = promisify(execFile);
 const patience = 120_000;
 const settings = { BERTH_EDGE_HTTP_PORT: '', BERTH_SETTLE_SECONDS: '1', BERTH_VOLUME_RETENTION_SECONDS: '0' };
 
 let data: string;
-let source: string;
+let source: Source;
 let server: ServerProcess;
 let documents: string[];
 /** Of this start, as its objects on the engine tell. */
@@ -33,7 +31,7 @@ const watched: SseEvent[] = [];
 beforeAll(async () => {
   data = await mkdtemp(join(tmpdir(), 'berth-tour-'));
   await chmod(data, 0o711);
-  source = await mkdtemp(join(tmpdir(), 'berth-source-'));
+  source = await newSource();
   const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8');
   documents = [...readme.matchAll(/```graphql\n([\s\S]*?)```/g)].map(([, text]) => text ?? '');
   Object.assign(settings, await edgeOnFreePorts());
@@ -47,7 +45,7 @@ afterAll(async () => {
   if (installationId !== '')
     await new Docker().getContainer(`berth-edge-${installationId}`).remove({ force: true });
   await rm(data, { recursive: true, force: true });
-  await rm(source, { recursive: true, force: true });
+  await source.remove();
 }, patience);
 
 /** The README's document of this number, its placeholders filled with what earlier steps answered. */
@@ -88,6 +86,21 @@ test('the first start makes a token for its owner alone and a first environment 
   expect(health.status).toBe(200);
 });
 
+test(
+  'what the first start gives to paste answers: the query, the redeploy, and the subscription that sees it happen',
+  async () => {
+    const pasted = (kind: string) =>
+      new RegExp(`^  ${kind} \\{.*\\n.*$`, 'm').exec(server.output())?.[0] ?? '';
+    expect(await ask(server, pasted('query'))).toMatchObject({ service: { status: 'HEALTHY' } });
+    const seen = readEvents(server.url, server.token, pasted('subscription'), watching.signal);
+    // It begins at now: only what is asked for after its first word is sure to be in it.
+    expect((await seen.next()).value?.data).toContain('CaughtUp');
+    expect(await ask(server, pasted('mutation'))).toHaveProperty('redeployService.redeploy.id');
+    for await (const { data: text } of seen) if (text.includes('The redeploy of web has succeeded.')) break;
+  },
+  patience,
+);
+
 test('an environment is created once, however often it is asked for with one key', async () => {
   type Made = { createEnvironment: { cursor: string; environment: { id: string } } };
   const [first, second] = await Promise.all([ask<Made>(server, document(0)), ask<Made>(server, document(0))]);
@@ -114,23 +127,16 @@ require('node:http').createServer((request, response) => {
   database.on('error', (error) => response.end(String(error)));
 }).listen(process.env.PORT);
 `;
-    await writeFile(join(source, 'package.json'), JSON.stringify({ name: 'tour', private: true }));
-    await writeFile(join(source, 'server.js'), app);
-    await writeFile(
-      join(source, 'Procfile'),
-      'web: node server.js\nworker: node -e "setInterval(() => {}, 1000)"\n',
-    );
-    const git = (...args: string[]) =>
-      run('git', ['-c', 'user.name=Tour', '-c', 'user.email=tour@localhost', ...args], { cwd: source });
-    await git('init', '--quiet', '--initial-branch=main');
-    await git('add', '--all');
-    await git('commit', '--quiet', '--message', 'Say hello');
+    await source.commit({
+      'package.json': JSON.stringify({ name: 'tour', private: true }),
+      'server.js': app,
+      Procfile: 'web: node server.js\nworker: node -e "setInterval(() => {}, 1000)"\n',
+    });
     const remote = `${server.url.replace('http://', `http://berth:${server.token}@`)}/git/tour/web.git`;
-    const pushed = await git('push', remote, 'main');
-    expect(pushed.stderr).toContain('remote: Built release');
-    expect(pushed.stderr).toContain('remote: The redeploy of web has succeeded.');
-    const refused = await git('push', remote, 'main:other').catch((error: { stderr: string }) => error);
-    expect(refused.stderr).toMatch(/remote: .*main/);
+    const pushed = await source.push(remote);
+    expect(pushed.said).toContain('remote: Built release');
+    expect(pushed.said).toContain('remote: The redeploy of web has succeeded.');
+    expect((await source.push(remote, 'main:other')).said).toMatch(/remote: .*main/);
   },
   patience,
 );
@@ -274,10 +280,8 @@ test(
           : undefined,
       );
     }
-    const installation = (await docker.listNetworks()).filter(
-      ({ Labels }) => Labels?.[labels.installation] !== undefined,
-    );
-    expect(installation.filter(({ Name }) => Name.includes(decode(filled['environment id'])))).toEqual([]);
+    const networks = (await docker.listNetworks()).map(({ Name }) => Name);
+    expect(networks.filter((name) => name.includes(decode(filled['environment id'])))).toEqual([]);
     const left = await docker.listContainers({
       all: true,
       filters: { label: [`${labels.environment}=${decode(filled['environment id'])}`] },

@@ -181,17 +181,37 @@ async function showNext(url: string, token: string, service: HelloService, say: 
     `Open ${url}/graphql, put your token into the headers editor, {"Authorization": "Bearer berth_…"}, and paste:`,
   );
   say('');
-  say('  query { service(namespace: "hello", label: "web") {');
-  say('    id status hasPendingChanges jobs(first: 5) { nodes { type state health } } } }');
+  const { query, subscription, mutation } = documentsToPaste({
+    environmentId: environment.id,
+    serviceId: service.id,
+  });
+  const show = (document: string) => say(document.replaceAll(/^/gm, '  '));
+  show(query);
   say('');
   say('and, to watch everything live:');
   say('');
-  say(`  subscription { environmentEvents(environmentId: "${environment.id}") {`);
-  say('    __typename ... on Event { type message occurredAt } } }');
+  show(subscription);
   say('');
   say('then redeploy, and see it happen:');
   say('');
-  say(`  mutation { redeployService(input: { serviceId: "${service.id}" }) {`);
-  say('    ... on RedeployServicePayload { redeploy { id state } } ... on UserError { message } } }');
+  show(mutation);
   return isUp;
+}
+
+/** Each of two lines, for an editor. */
+export function documentsToPaste({
+  environmentId,
+  serviceId,
+}: {
+  readonly environmentId: string;
+  readonly serviceId: string;
+}) {
+  return {
+    query: `query { service(namespace: "hello", label: "web") {
+  id status hasPendingChanges jobs(first: 5) { nodes { type state health } } } }`,
+    subscription: `subscription { environmentEvents(environmentId: "${environmentId}") {
+  __typename ... on Event { type message occurredAt } } }`,
+    mutation: `mutation { redeployService(input: { serviceId: "${serviceId}" }) {
+  ... on RedeployServicePayload { redeploy { id state } } ... on UserError { message } } }`,
+  };
 }

@@ -29,7 +29,16 @@ export async function* readEvents(
   });
   if (response.status !== 200 || response.body === null)
     throw new Error(`${response.status}: ${await response.text()}`);
-  const lines = createInterface({ input: Readable.fromWeb(response.body as ReadableStream) });
+  const input = Readable.fromWeb(response.body as ReadableStream);
+  try {
+    yield* eventsIn(createInterface({ input }));
+  } finally {
+    // Whoever leaves early gives the connection back; nobody would hear of its end by the signal any more.
+    input.destroy();
+  }
+}
+
+async function* eventsIn(lines: AsyncIterable<string>): AsyncGenerator<SseEvent, void, undefined> {
   let fields: Record<string, string> = {};
   for await (const line of lines) {
     if (line === '') {
