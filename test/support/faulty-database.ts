@@ -19,9 +19,10 @@ export interface FaultyDatabase {
 
 const askForTls = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]);
 
+/** `hear`: asked for each connection, gets what is sent to the server on it. */
 export async function openFaultyDatabase(
   url: string,
-  options: { tls?: boolean } = {},
+  options: { tls?: boolean; hear?: () => (chunk: Buffer) => void } = {},
 ): Promise<FaultyDatabase> {
   const { path, host, port } = postgres(url).options;
   const pairs = new Set<{ readonly client: Socket; readonly upstream: Socket; silent: boolean }>();
@@ -40,8 +41,10 @@ export async function openFaultyDatabase(
         upstream.destroy();
       });
     }
+    const heard = options.hear?.();
     const join = (plain: Socket) => {
       plain.on('error', () => {});
+      if (heard !== undefined) plain.on('data', heard);
       plain.on('data', (chunk) => pair.silent || upstream.write(chunk));
       upstream.on('data', (chunk) => pair.silent || plain.write(chunk));
     };

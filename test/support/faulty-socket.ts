@@ -65,8 +65,10 @@ const lateMs = 5_000;
 /** Whoever hasn't begun to answer by then is a stream. */
 const streamMs = 300;
 
+/** `heard`: told of each call, whatever becomes of it. */
 export async function openFaultySocket(
   engine = process.env.DOCKER_HOST ?? 'unix:///var/run/docker.sock',
+  heard: (call: Call) => void = () => {},
 ): Promise<FaultySocket> {
   const folder = await mkdtemp(join(tmpdir(), 'berth-faulty-'));
   const path = join(folder, 'docker.sock');
@@ -82,6 +84,7 @@ export async function openFaultySocket(
 
   const server = createServer((incoming, response) => {
     const call = callOf(incoming);
+    heard(call);
     open.set(response, call);
     response.on('error', () => {}).on('close', () => open.delete(response));
     incoming.on('error', () => {});
