@@ -1,5 +1,7 @@
 // `npm run bench`: every benchmark, a ratio against a named peer measured in the same run where there is one. Asserts nothing.
 import { benchMonitoring } from './monitoring.ts';
+// `npm run bench`: every benchmark, each a ratio against a named peer measured in the same run. Asserts nothing.
+import { benchLive } from './live.ts';
 import { benchNestedRead } from './nested-read.ts';
 import { benchOverlap } from './overlap.ts';
 import { benchRedeploy } from './redeploy.ts';
@@ -9,6 +11,7 @@ const say = (line: string) => console.log(line);
 const only = process.argv[2];
 
 if (only === undefined || only === 'nested-read') await benchNestedRead(say);
+if (only === undefined || only === 'live') await benchLive(say);
 if (only === undefined || only === 'redeploy') {
   const world = await openBench();
   try {
