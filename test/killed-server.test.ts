@@ -177,7 +177,7 @@ test(
   async () => {
     const before = await postmaster();
     await killedAt(
-      ({ type, message = '' }) => type === 'JOB_CHANGED' && message.includes('runs; waiting until'),
+      ({ type, message = '' }) => type === 'JOB_CHANGED' && message.includes('is being started'),
       async () => {
         process.kill(before, 'SIGKILL');
         await server.kill();

@@ -56,10 +56,12 @@ function sentence(label: string, job: JobRow): string {
   if (job.state === 'RUNNING' && job.health === 'HEALTHY') return `A ${kind} is healthy.`;
   if (job.state === 'RUNNING' && job.health === 'UNHEALTHY')
     return `A ${kind} did not become healthy in time.`;
+  // Builds and tasks only end; nobody looks whether they are healthy.
+  const isChecked = job.type === 'DEPLOY' || job.type === 'WORKER';
   const words: Record<JobState, string> = {
     SCHEDULED: 'is scheduled.',
     STARTING: 'is being started.',
-    RUNNING: 'runs; waiting until it is healthy.',
+    RUNNING: isChecked ? 'runs; waiting until it is healthy.' : 'runs.',
     STOPPING: `is being stopped.${why}`,
     STOPPED: `has stopped.${why}`,
     FINISHED: 'has finished.',

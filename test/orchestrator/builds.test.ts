@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { eq } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { JobRow } from '../../src/postgres/jobs.ts';
+import { events } from '../../src/postgres/tables/events.ts';
 import { redeploys, releases } from '../../src/postgres/tables/redeploys.ts';
 import { type CrashChild, startChild } from '../support/crash-child.ts';
 import { expectPeace } from '../support/oracle.ts';
@@ -138,6 +139,19 @@ describe('a build whose control plane is killed', () => {
       const log = await buildLogOf(world, id);
       expect(log.filter((line) => line.includes('the build is begun again')).length).toBe(1);
       expect(log.at(-1)).toMatch(/^Built release /);
+      const told = await world.control.store.db
+        .select()
+        .from(events)
+        .where(eq(events.jobId, id))
+        .orderBy(events.seq);
+      expect(told.map(({ message }) => message.replace(service.label, 'web'))).toEqual([
+        expect.stringMatching(/^Berth pushed .* to web: A test$/),
+        'A build of web is scheduled.',
+        'A build job of web is being started.',
+        'A build job of web runs.',
+        'A build job of web has finished.',
+        expect.stringMatching(/^Release .* of web is built: A test$/),
+      ]);
       await expectPeace(world);
     },
     patience,
