@@ -1,8 +1,8 @@
 // An engine that stays away in the midst of a redeploy, one that is slow, and a database that cuts its connections: the
 // redeploy ends by its deadline, with exactly what is wanted. What single calls to the engine may meet is in
-// engine-faults.test.ts.
+// engine-faults.test.ts. Mostly it is waited, so all of it goes on at once, each in a world of its own.
 import postgres from 'postgres';
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, type TestContext, test } from 'vitest';
 import { createService } from '../../src/control/create-service.ts';
 import { cancelRedeploy } from '../../src/control/redeploy.ts';
 import { updateService } from '../../src/control/update-service.ts';
@@ -25,40 +25,44 @@ import {
 } from '../support/world.ts';
 import { watchWriters } from '../support/writers.ts';
 
-const closers: (() => Promise<unknown>)[] = [];
+/** A world that is closed with its test, and what calls at each point of its orchestrator's work while a test has set it. */
+interface Watched {
+  readonly world: World;
+  watch: ((point: Point) => void) | undefined;
+}
 
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
-});
-
-let watch: ((point: Point) => void) | undefined;
-
-async function freshWorld(options: WorldOptions = {}): Promise<World> {
-  watch = undefined;
+async function watchedWorld({ onTestFinished }: TestContext, options: WorldOptions = {}): Promise<Watched> {
   const database = await freshDatabase();
-  closers.push(() => database.drop());
-  const at = (point: Point) => watch?.(point);
+  const at = (point: Point) => watched.watch?.(point);
   const world = await openWorld(database.url, { at, ...options });
-  closers.push(() => world.close());
-  return world;
+  const watched: Watched = { world, watch: undefined };
+  onTestFinished(async () => {
+    await world.close();
+    await database.drop();
+  }, 60_000);
+  return watched;
 }
 
-async function behindFaults(options: WorldOptions = {}): Promise<{ world: World; socket: FaultySocket }> {
+async function behindFaults(
+  context: TestContext,
+  options: WorldOptions = {},
+): Promise<{ readonly watched: Watched; readonly world: World; readonly socket: FaultySocket }> {
   const socket = await openFaultySocket();
-  closers.push(() => socket.close());
-  return { world: await freshWorld({ ...options, dockerHost: socket.host }), socket };
+  const watched = await watchedWorld(context, { ...options, dockerHost: socket.host });
+  context.onTestFinished(() => socket.close());
+  return { watched, world: watched.world, socket };
 }
 
-describe('an engine that stays away', () => {
+describe.concurrent('an engine that stays away', () => {
   /** Away from the moment on when a redeploy that has touched nothing yet would make its network sure. */
-  async function awayFromPrepare(deadlineSeconds: number) {
-    const { world, socket } = await behindFaults();
+  async function awayFromPrepare(context: TestContext, deadlineSeconds: number) {
+    const { watched, world, socket } = await behindFaults(context);
     const { serviceId } = await newService(world);
     await redeployed(world, serviceId);
     const away = new Promise<void>((resolve) => {
-      watch = (point) => {
+      watched.watch = (point) => {
         if (point !== 'PREPARE:BEFORE') return;
-        watch = undefined;
+        watched.watch = undefined;
         socket.fail({ fault: 'REFUSED' });
         socket.cut();
         resolve();
@@ -69,8 +73,8 @@ describe('an engine that stays away', () => {
     return { world, socket, serviceId, redeployId };
   }
 
-  test('lets a redeploy end by its deadline, whatever is asked meanwhile', async () => {
-    const { world, socket, serviceId, redeployId } = await awayFromPrepare(10);
+  test('lets a redeploy end by its deadline, whatever is asked meanwhile', async (context) => {
+    const { world, socket, serviceId, redeployId } = await awayFromPrepare(context, 10);
     // Another wish makes the orchestrator look at the jobs again, which it can't.
     await updateService(world.control, world.caller, { serviceId, scale: 2 });
     await world.control.store.db.transaction((tx) => markDue(tx, [serviceId]));
@@ -80,10 +84,10 @@ describe('an engine that stays away', () => {
     await expectPeace(world, 30_000);
   }, 90_000);
 
-  test('lets a redeploy end in time also when it swallows every look at the jobs, and those are asked for', async () => {
-    const { world, socket } = await behindFaults({ settings: { healthySeconds: 4 } });
+  test('lets a redeploy end in time also when it swallows every look at the jobs, and those are asked for', async (context) => {
+    const { watched, world, socket } = await behindFaults(context, { settings: { healthySeconds: 4 } });
     const { serviceId } = await newService(world, { commands: { web: 'sleep 1000' } });
-    watch = (point) => {
+    watched.watch = (point) => {
       if (point === 'FAIL:BEFORE') socket.fail({ fault: 'BLACK_HOLE_BEFORE' });
     };
     const redeployId = await askRedeploy(world, serviceId, { deadlineSeconds: 10 });
@@ -99,8 +103,8 @@ describe('an engine that stays away', () => {
     await expectPeace(world, 40_000);
   }, 120_000);
 
-  test('lets a cancel be heard', async () => {
-    const { world, socket, redeployId } = await awayFromPrepare(60);
+  test('lets a cancel be heard', async (context) => {
+    const { world, socket, redeployId } = await awayFromPrepare(context, 60);
     await cancelRedeploy(world.control, world.caller, { redeployId });
     expect((await endOfRedeploy(world, redeployId, 10_000)).state).toBe('CANCELED');
     socket.heal();
@@ -108,12 +112,12 @@ describe('an engine that stays away', () => {
   }, 60_000);
 });
 
-test('a start that is slow to arrive is waited for before its volume goes to another', async () => {
+test.concurrent('a start that is slow to arrive is waited for before its volume goes to another', async (context) => {
   // Long enough for the newer redeploy to stop the older one's job and to start its own.
   const slowMs = 2_000;
   let whenStarting: (() => Promise<void>) | undefined;
   const arrived = Promise.withResolvers<void>();
-  const world = await freshWorld({
+  const { world } = await watchedWorld(context, {
     settings: { healthySeconds: 30 },
     runtime: (runtime) => ({
       ...runtime,
@@ -147,24 +151,26 @@ test('a start that is slow to arrive is waited for before its volume goes to ano
   expect((await writers.stop()).most).toBe(1);
 }, 90_000);
 
-describe('database connections', () => {
+describe.concurrent('database connections', () => {
   const points: readonly Point[] = [
     'PREPARE:EFFECT',
     'STOP_JOB:EFFECT',
     'START_JOB:EFFECT',
     'VERIFY_JOB:EFFECT',
   ];
-  test.each([1, 3])(
+  test.for([1, 3])(
     'cut in every phase of a redeploy, %d times in each, make it late, not wrong',
-    async (times) => {
-      const world = await freshWorld({ settings: { healthySeconds: 20 } });
+    { timeout: 120_000 },
+    async (times, context) => {
+      const watched = await watchedWorld(context, { settings: { healthySeconds: 20 } });
+      const { world } = watched;
       const { serviceId } = await newService(world, { scale: 2 });
       await redeployed(world, serviceId);
       const admin = postgres(world.url, { max: 4, connection: { application_name: 'test' } });
-      closers.push(() => admin.end());
+      context.onTestFinished(() => admin.end());
       const due = points.flatMap((point) => Array.from({ length: times }, () => point));
       const cuts = new Map<Point, Promise<Cut | undefined>>();
-      watch = (point) => {
+      watched.watch = (point) => {
         const at = due.indexOf(point);
         if (at === -1) return;
         due.splice(at, 1);
@@ -177,14 +183,13 @@ describe('database connections', () => {
         (seen) => seen !== 'QUEUED' && seen !== 'RUNNING',
         60_000,
       );
-      watch = undefined;
+      watched.watch = undefined;
       expect(state).toBe('SUCCEEDED');
       // A point whose step was written down in spite of the cut isn't passed again.
       expect([...cuts.keys()].sort()).toEqual([...points].sort());
       for (const cut of await Promise.all(cuts.values())) expect(cut?.connections).toBeGreaterThan(0);
       await expectPeace(world, 30_000);
     },
-    120_000,
   );
 });
 
