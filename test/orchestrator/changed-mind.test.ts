@@ -94,8 +94,7 @@ async function runningService() {
     count: 1,
   });
   await expectPeace(world);
-  const first = (await serviceOf(world, service.serviceId)).runningRedeployId;
-  return { ...service, first };
+  return service;
 }
 
 describe('on a service that runs', () => {
@@ -158,10 +157,15 @@ describe('on a service that runs', () => {
 });
 
 describe('on a redeploy that fails', () => {
+  let serviceId: string;
+
+  beforeAll(async () => {
+    ({ serviceId } = await runningService());
+  });
+
   test.each<Point>(['FAIL:BEFORE', 'FAIL:WRITTEN', 'ENTER_RESTORE:BEFORE', 'ENTER_RESTORE:WRITTEN'])(
     'a newer one at %s wins, and nothing of the restoring stays',
     async (point) => {
-      const { serviceId } = await runningService();
       await newRelease(world, serviceId, { web: 'exit 1', worker: goodCommands.worker });
       const newer = whenAt(point, async () => {
         await newRelease(world, serviceId, goodCommands);
@@ -178,7 +182,7 @@ describe('on a redeploy that fails', () => {
   test.each<Point>(['FAIL:BEFORE', 'ENTER_RESTORE:WRITTEN', 'START_JOB:WRITTEN'])(
     'a cancel at %s still ends with what ran before',
     async (point) => {
-      const { serviceId, first } = await runningService();
+      const first = (await serviceOf(world, serviceId)).runningRedeployId;
       await newRelease(world, serviceId, { web: 'sleep 1; exit 1', worker: goodCommands.worker });
       const canceled = whenAt(point, async () => {
         await cancelRedeploy(world.control, world.caller, { redeployId: await asked });
