@@ -1,7 +1,7 @@
 // `npm run bench`: every benchmark, a ratio against a named peer measured in the same run where there is one. Asserts nothing.
-import { benchMonitoring } from './monitoring.ts';
-// `npm run bench`: every benchmark, each a ratio against a named peer measured in the same run. Asserts nothing.
+
 import { benchLive } from './live.ts';
+import { benchMonitoring } from './monitoring.ts';
 import { benchNestedRead } from './nested-read.ts';
 import { benchOverlap } from './overlap.ts';
 import { benchRedeploy } from './redeploy.ts';

@@ -2,8 +2,8 @@
 // The work is done in the store's thread; should that fail, the agent ends and is started anew.
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
+import { waitForAny } from '../../clock.ts';
 import type { Taken } from '../../model/monitoring/agent.ts';
-import { waitForAny } from '../../wait.ts';
 import type { NewResult } from './scheduler.ts';
 import type { Position } from './store.ts';
 import type { Asked, Said, ThreadData } from './store-thread.ts';
