@@ -62,7 +62,15 @@ interface Known {
   written: boolean;
 }
 
-export async function attend(hold: Hold, asked: () => Promise<void>): Promise<Attended> {
+/** The services that are attended to beside this one. */
+export interface Crowd {
+  /** Told whether all that is under way here is waiting for jobs to be healthy. */
+  waits(is: boolean): void;
+  /** There are so many that who only waits is patient with what is asked for elsewhere. */
+  isDense(): boolean;
+}
+
+export async function attend(hold: Hold, asked: () => Promise<void>, crowd: Crowd): Promise<Attended> {
   const { clock } = hold.deps;
   const begun = new Map<string, Begun>();
   const progress: Progress = {
@@ -73,7 +81,8 @@ export async function attend(hold: Hold, asked: () => Promise<void>): Promise<At
       hold.signal.throwIfAborted();
       if (progress.lost !== undefined) throw progress.lost;
       const { known, seenAttention } = progress;
-      if (known === undefined || isStale(known, clock)) {
+      const patient = isWaiting(begun) && crowd.isDense();
+      if (known === undefined || (patient ? isOld(known, clock) : isStale(known, clock))) {
         const underWay = [...begun.keys()];
         const read = await readKnown(hold, asked);
         if (read === undefined) return { dueAt: null, seenAttention: undefined };
@@ -84,7 +93,9 @@ export async function attend(hold: Hold, asked: () => Promise<void>): Promise<At
       const situation = asOfNow(known, clock);
       const { steps, waitUntil } = decide(hold, situation, progress);
       const due = begin(hold, situation, steps, progress);
-      if (begun.size > 0 || due !== undefined) await somethingHappens(begun, hold, known.asked, due);
+      crowd.waits(isWaiting(begun));
+      const hints = isWaiting(begun) && crowd.isDense() ? [] : [known.asked];
+      if (begun.size > 0 || due !== undefined) await somethingHappens(begun, hold, hints, due);
       else if (known.written) progress.known = undefined;
       else return { dueAt: waitUntil ?? null, seenAttention };
     }
@@ -113,8 +124,16 @@ async function readKnown(hold: Hold, asked: () => Promise<void>): Promise<Known 
 }
 
 /** Hints may be lost: whatever was read is read again after a while. */
-function isStale({ stale, readAt }: Known, clock: Clock): boolean {
-  return stale || clock.now() - readAt > longestWaitMs;
+function isStale(known: Known, clock: Clock): boolean {
+  return known.stale || isOld(known, clock);
+}
+
+function isOld({ readAt }: Known, clock: Clock): boolean {
+  return clock.now() - readAt > longestWaitMs;
+}
+
+function isWaiting(begun: Progress['begun']): boolean {
+  return begun.size > 0 && [...begun.keys()].every((key) => key.startsWith('VERIFY_JOB '));
 }
 
 /** The database's clock was read at some moment before `hadAt`: so it is never thought to be later than it is. */
@@ -247,12 +266,12 @@ function note(
 async function somethingHappens(
   begun: ReadonlyMap<string, Begun>,
   hold: Hold,
-  asked: Promise<void>,
+  hints: readonly Promise<void>[],
   dueMs: number | undefined,
 ): Promise<void> {
   const ending = [...begun.values()].map(({ done }) => done);
   const longest = Math.min(dueMs ?? longestWaitMs, longestWaitMs);
-  await waitForAny([asked, ...ending], longest, hold.signal, hold.deps.clock);
+  await waitForAny([...hints, ...ending], longest, hold.signal, hold.deps.clock);
 }
 
 function keyOf(step: Step): string {

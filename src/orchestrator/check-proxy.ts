@@ -5,7 +5,7 @@ import type { RedeployRow } from '../postgres/redeploys.ts';
 import { checkCommand, owner } from '../proxy/layout.ts';
 import { UnfitForProxy } from '../proxy/words.ts';
 import { EngineFault, labels } from '../runtime/runtime.ts';
-import { assertHeld, type Hold } from './deps.ts';
+import { assertHeld, type Hold, holds } from './deps.ts';
 import { prepareProxy } from './proxy-start.ts';
 
 const patienceMs = 20_000;
@@ -52,7 +52,8 @@ export async function checkProxy(
   try {
     return await verdict(hold, name);
   } finally {
-    await runtime.removeContainer(name, installation.id);
+    // Whoever has the service by then may use the same name.
+    if (holds(hold)) await runtime.removeContainer(name, installation.id);
   }
 }
 

@@ -138,6 +138,11 @@ export function assertHeld({ deps, claim, lease, signal }: Hold): void {
   assertNotOver(deps.clock, lease, `the lease on service ${claim.serviceId}`);
 }
 
+/** Whether what is left to tidy up is this holder's still, also while it is closing. */
+export function holds({ deps, lease }: Hold): boolean {
+  return deps.clock.now() < lease.until;
+}
+
 export function assertNotOver(clock: Clock, { until }: Lease, what: string): void {
   if (clock.now() >= until) throw new LeaseLost(`${what} was not renewed in time`);
 }

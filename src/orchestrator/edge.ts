@@ -126,8 +126,7 @@ async function apply(
   const files = edgeRotationFiles(inputOf(edge, wanted));
   assertKept(keeping);
   await deps.runtime.putFiles(nameOf(deps), deps.installation.id, files, ownerOf(edge));
-  assertKept(keeping);
-  await channelTo(keeping).apply(commands);
+  await channelTo(keeping).apply(commands, () => assertKept(keeping));
   await note(deps, wanted);
 }
 

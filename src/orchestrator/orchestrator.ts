@@ -2,7 +2,7 @@
 
 import { waitForAny } from '../clock.ts';
 import { type Claim, claimService, LeaseLost, releaseService, renewLeases } from '../postgres/replicas.ts';
-import { attend } from './attend.ts';
+import { attend, type Crowd } from './attend.ts';
 import { type BuildDeps, build, nextBuild } from './build.ts';
 import { obtainCertificates } from './certificates.ts';
 import { compareProxies } from './compare-proxies.ts';
@@ -12,7 +12,9 @@ import { comparePeriodically, watchEngine } from './engine-watch.ts';
 import { watchHealth } from './health-watch.ts';
 import { finishDeletions, pruneHistory } from './housekeeping.ts';
 
+/** Those that only wait until their jobs are healthy don't count, for that can take an hour. */
 const mostAttended = 16;
+const mostHeld = 100;
 const mostBuilds = 2;
 const pollMs = 1_000;
 const renewMs = 5_000;
@@ -32,6 +34,7 @@ interface Attending {
   readonly lease: Lease;
   readonly stop: AbortController;
   readonly done: Promise<void>;
+  waiting: boolean;
 }
 
 export function startOrchestrator(deps: BuildDeps): Orchestrator {
@@ -49,20 +52,33 @@ export function startOrchestrator(deps: BuildDeps): Orchestrator {
   }
 
   async function takeServices(): Promise<void> {
-    while (attending.size < mostAttended && !closing.signal.aborted) {
+    while (hasRoom() && !closing.signal.aborted) {
       const askedAt = deps.clock.now();
       const claim = await claimService(deps.store, deps.replica, [...attending.keys()]);
       if (claim === undefined) return;
       const lease = leaseFrom(askedAt);
       const stop = new AbortController();
       const signal = AbortSignal.any([stop.signal, closing.signal]);
-      const done = attendOnce({ deps, claim, signal, lease }, asked).finally(() => {
+      const crowd: Crowd = {
+        waits: (waiting) => {
+          if (held.waiting === waiting) return;
+          held.waiting = waiting;
+          if (waiting) rouse();
+        },
+        isDense: () => attending.size > mostAttended,
+      };
+      const done = attendOnce({ deps, claim, signal, lease }, asked, crowd).finally(() => {
         attending.delete(claim.serviceId);
         // Something may have been asked for between its last look and its release.
         rouse();
       });
-      attending.set(claim.serviceId, { claim, lease, stop, done });
+      const held: Attending = { claim, lease, stop, done, waiting: false };
+      attending.set(claim.serviceId, held);
     }
+  }
+  function hasRoom(): boolean {
+    const busy = [...attending.values()].filter(({ waiting }) => !waiting);
+    return busy.length < mostAttended && attending.size < mostHeld;
   }
   async function takeBuilds(): Promise<void> {
     while (builds.size < mostBuilds && !closing.signal.aborted) {
@@ -123,10 +139,10 @@ export function startOrchestrator(deps: BuildDeps): Orchestrator {
   };
 }
 
-async function attendOnce(hold: Hold, asked: () => Promise<void>): Promise<void> {
+async function attendOnce(hold: Hold, asked: () => Promise<void>, crowd: Crowd): Promise<void> {
   const { deps, claim, signal } = hold;
   try {
-    const { dueAt, seenAttention } = await attend(hold, asked);
+    const { dueAt, seenAttention } = await attend(hold, asked, crowd);
     await releaseService(deps.store, deps.replica, claim, seenAttention, dueAt);
   } catch (error) {
     if (error instanceof LeaseLost) return;

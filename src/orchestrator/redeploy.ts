@@ -3,6 +3,7 @@
 import { newId } from '../ids.ts';
 import { replacedByRedeploy } from '../model/job-steps.ts';
 import { networkName, volumeName } from '../model/jobs.ts';
+import { phaseEnded, runningPhase, withPhaseEnded } from '../model/phases.ts';
 import type { EndState, Phase, PhaseName, WantedJobs } from '../model/redeploy.ts';
 import type { Change } from '../postgres/change.ts';
 import { databaseNow } from '../postgres/open.ts';
@@ -230,17 +231,14 @@ export function closePhase(
   succeeded: boolean,
   now: Date,
 ): Phase[] {
-  const { phases } = redeploy;
-  const last = phases.at(-1);
-  if (last === undefined || last.state !== 'RUNNING') return [...phases];
-  const { environmentId, serviceId, id: redeployId } = redeploy;
-  const data = { phase: last.phase, succeeded };
-  const message = `${last.phase} has ${succeeded ? 'ended' : 'failed'}.`;
-  change?.emit({ environmentId, serviceId, redeployId, type: 'PHASE_ENDED', data, message });
-  const state = succeeded ? 'SUCCEEDED' : 'FAILED';
-  // Two clocks may differ a little, and no phase ends before it began.
-  const endedAt = new Date(Math.max(now.getTime(), Date.parse(last.startedAt)));
-  return [...phases.slice(0, -1), { ...last, state, endedAt: endedAt.toISOString() }];
+  const { environmentId, serviceId, id: redeployId, phases } = redeploy;
+  const running = runningPhase(phases);
+  if (running !== undefined) {
+    const data = { phase: running.phase, succeeded };
+    const message = phaseEnded(running, succeeded);
+    change?.emit({ environmentId, serviceId, redeployId, type: 'PHASE_ENDED', data, message });
+  }
+  return withPhaseEnded(phases, succeeded, now);
 }
 
 export function expand(wanted: readonly WantedJobs[]): NewJob[] {

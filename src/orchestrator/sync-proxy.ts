@@ -50,10 +50,12 @@ async function apply(hold: Hold, job: JobRow, rotation: ProxyRotation): Promise<
   assertHeld(hold);
   await runtime.putFiles(containerName(job.id), installation.id, [...files, ...fresh], owner);
   const api = channelTo(hold.deps, job);
-  for (const [id, pem] of renewed) await api.setCertificate(id, pem);
+  for (const [id, pem] of renewed) {
+    assertHeld(hold);
+    await api.setCertificate(id, pem);
+  }
   const commands = rotationCommands(await api.showRotation(), rotation, spec);
-  assertHeld(hold);
-  await api.apply(commands);
+  await api.apply(commands, () => assertHeld(hold));
 }
 
 /** Those it serves that have become others since it was last told. */

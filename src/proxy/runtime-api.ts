@@ -40,7 +40,7 @@ export interface RuntimeApi {
   /** An environment's proxy: what `rotationCommands` compares with. */
   showRotation(): Promise<ShownRotation>;
   /** In order; nothing is taken away when something before it failed. */
-  apply(commands: readonly RuntimeCommand[]): Promise<Applied>;
+  apply(commands: readonly RuntimeCommand[], beforeEach?: () => void): Promise<Applied>;
   /** Job → sessions under way; a job that no backend has isn't there. */
   sessions(prefix?: string): Promise<ReadonlyMap<string, number>>;
   /** Takes effect for new connections; none is cut. The file must be written too, or a restart brings the old one back. */
@@ -75,7 +75,7 @@ export function openRuntimeApi(control: ControlAddress, options: RuntimeApiOptio
   return {
     show,
     showRotation: () => show('site-', rotationMaps),
-    apply: (commands) => applyInOrder(say, commands),
+    apply: (commands, beforeEach = () => {}) => applyInOrder(say, commands, beforeEach),
     sessions: async (prefix = 'site-') => {
       const lines = ['show stat -1 4 -1'];
       const [text = ''] = await say(lines);
@@ -110,9 +110,14 @@ const success: Readonly<Record<'ADD' | 'SET' | 'REMOVE', RegExp>> = {
 };
 const inUse = /^Server still has connections attached to it, cannot remove it\.$/;
 
-async function applyInOrder(say: Say, commands: readonly RuntimeCommand[]): Promise<Applied> {
+async function applyInOrder(
+  say: Say,
+  commands: readonly RuntimeCommand[],
+  beforeEach: () => void,
+): Promise<Applied> {
   const stillInUse: string[] = [];
   for (const batch of batches(commands)) {
+    beforeEach();
     if (batch[0]?.kind === 'REPLACE') {
       await replaceMap(say, batch[0].map, batch[0].entries);
       continue;
@@ -162,7 +167,7 @@ async function replaceMap(say: Say, map: string, entries: readonly MapEntry[]): 
   const adds = entries.map(
     ([key, value]): RuntimeCommand => ({ kind: 'SET', text: `add map @${version} ${map} ${key} ${value}` }),
   );
-  await applyInOrder(say, [...adds, { kind: 'SET', text: `commit map @${version} ${map}` }]);
+  await applyInOrder(say, [...adds, { kind: 'SET', text: `commit map @${version} ${map}` }], () => {});
 }
 
 async function setCertificate(say: Say, certificateId: string, text: string): Promise<void> {
