@@ -28,7 +28,11 @@ const lockClass = 7_226_002;
 
 export async function openDatabase(url: string): Promise<SimulatedDatabase> {
   await shadowTime(url);
-  const base = openStore(url, { connections: 1 });
+  const base = openStore(url, { connections: 1, readConnections: 1 });
+  // The store has transactions on connections of their own; here they go the way of all that is asked.
+  const transact: Database['transaction'] = Reflect.get(Object.getPrototypeOf(base.db), 'transaction').bind(
+    base.db,
+  );
   /** Holds every replica's sign of life. */
   const signs = connect(url, { maximum: 1, onEnd: () => {} });
   const tables = await base.raw<{ name: string }[]>`
@@ -68,7 +72,7 @@ export async function openDatabase(url: string): Promise<SimulatedDatabase> {
     };
     const transaction: Database['transaction'] = (work, config) => {
       guard();
-      return awaited(base.db.transaction(work, config));
+      return awaited(transact(work, config));
     };
     const db = new Proxy(base.db, {
       get: (target, name) => {

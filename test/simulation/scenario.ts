@@ -110,7 +110,7 @@ export function scenarioOf(seed: number): Scenario {
 }
 
 const harmless: readonly Deed['do'][] = [
-  ...['REDEPLOY', 'REDEPLOY', 'REDEPLOY', 'REDEPLOY', 'CANCEL', 'CANCEL', 'SET_VARIABLE', 'WORKERS'],
+  ...['CANCEL', 'CANCEL', 'SET_VARIABLE', 'WORKERS'],
   ...['ENGINE_AWAY', 'ENGINE_RESTARTS', 'EVENTS_LOST', 'FORGE', 'PROXIES_AWAY', ...ofPlatform],
 ] as const;
 
@@ -124,7 +124,12 @@ function gentleOf(seed: number, chance: Chance): Scenario {
       { ...goodFate, listensAfterMs: chance.happens(0.5) ? chance.between(0, 3_000) : undefined },
     ];
     const release = chance.happens(0.3) ? { ...goodRelease, fates } : goodRelease;
-    return { ...deed, atMs: deed.atMs + 2_500, do: chance.of(harmless), release };
+    return {
+      ...deed,
+      atMs: deed.atMs + 2_500,
+      do: chance.happens(0.5) ? 'REDEPLOY' : chance.of(harmless),
+      release,
+    };
   });
   return {
     ...{ seed, gentle: true, proxied: true, replicas: chance.of([1, 1, 2]) },

@@ -39,7 +39,8 @@ export async function expectSound(ground: OpenGround, seed: number): Promise<voi
 
 function groupsOf(part: number): [number, number[]][] {
   const given = process.env.SEED;
-  if (given !== undefined) return part === 0 ? [[Number(given), [Number(given)]]] : [];
+  // A file without any test would be a failure.
+  if (given !== undefined) return [[Number(given), part === 0 ? [Number(given)] : []]];
   const mine = Array.from({ length: count / parts }, (_, at) => at * parts + part);
   return Array.from({ length: mine.length / atOnce }, (_, at) => {
     const seeds = mine.slice(at * atOnce, (at + 1) * atOnce);

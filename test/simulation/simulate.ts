@@ -97,9 +97,11 @@ async function calmDown(world: World): Promise<void> {
     await standingStill(plane);
   }
   world.sick.clear();
-  // What would never have listened does now.
-  for (const container of world.engine.containers.values())
+  // What would never have listened, or never have ended when told to, does now.
+  for (const container of world.engine.containers.values()) {
     container.listensFrom = Math.min(container.listensFrom, world.clock.now());
+    container.program = { ...container.program, stopsAfterMs: 200 };
+  }
 }
 
 /** Until the oracle finds nothing any more. */
