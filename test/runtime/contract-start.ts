@@ -97,30 +97,6 @@ export function startContract(world: () => World): void {
       await world().runtime.ensureVolume({ name, labels: labelsOf(world().foreign, name) });
       await expect(world().runtime.startContainer(spec)).rejects.toThrow(ForeignObject);
     });
-
-    it('files are there from the start, also where the root is read-only and they lie in the volume', async () => {
-      const volume = { name: `${specOf(world(), '').name}-data`, path: '/data' };
-      await world().runtime.ensureVolume({
-        name: volume.name,
-        labels: labelsOf(world().installation, volume.name),
-      });
-      const files = [
-        { path: '/data/in/key', content: 'of the start', mode: 0o400 },
-        { path: '/data/top', content: ' of the root', mode: 0o400 },
-      ];
-      const given = { files, fileOwner: { uid: 7, gid: 7 }, volume };
-      for (const readOnlyRoot of [true, false]) {
-        const script = 'cat /data/in/key /data/top; stat -c " %u %a" /data/in/key';
-        const { name } = await runToEnd(world(), script, { ...given, readOnlyRoot, user: '7:7' });
-        expect(await outputOf(world(), name)).toBe('of the start of the root 7 400');
-      }
-      const outside = {
-        ...given,
-        files: [{ path: '/etc/key', content: '', mode: 0o400 }],
-        readOnlyRoot: true,
-      };
-      await expect(world().runtime.startContainer(specOf(world(), 'true', outside))).rejects.toThrow();
-    });
   });
 }
 
@@ -157,6 +133,30 @@ export function confinementContract(world: () => World): void {
     it('takes more CPU than the machine has for no reason to fail', async () => {
       const view = await runToEnd(world(), 'true', { cpuMillis: 1_000_000 });
       expect(view.exitCode).toBe(0);
+    });
+
+    it('files are there from the start, also where the root is read-only and they lie in the volume', async () => {
+      const volume = { name: `${specOf(world(), '').name}-data`, path: '/data' };
+      await world().runtime.ensureVolume({
+        name: volume.name,
+        labels: labelsOf(world().installation, volume.name),
+      });
+      const files = [
+        { path: '/data/in/key', content: 'of the start', mode: 0o400 },
+        { path: '/data/top', content: ' of the root', mode: 0o400 },
+      ];
+      const given = { files, fileOwner: { uid: 7, gid: 7 }, volume };
+      for (const readOnlyRoot of [true, false]) {
+        const script = 'cat /data/in/key /data/top; stat -c " %u %a" /data/in/key';
+        const { name } = await runToEnd(world(), script, { ...given, readOnlyRoot, user: '7:7' });
+        expect(await outputOf(world(), name)).toBe('of the start of the root 7 400');
+      }
+      const outside = {
+        ...given,
+        files: [{ path: '/etc/key', content: '', mode: 0o400 }],
+        readOnlyRoot: true,
+      };
+      await expect(world().runtime.startContainer(specOf(world(), 'true', outside))).rejects.toThrow();
     });
   });
 }
