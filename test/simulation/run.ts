@@ -17,11 +17,17 @@ async function main(from: number, count: number): Promise<number> {
   chmodSync(scratch, 0o711);
   const server = await openEmbeddedPostgres({ directory: join(scratch, 'db'), settings });
   let failed = 0;
+  let last = from + count;
+  // Interrupted, it ends after the seed that is under way, so that nothing is left behind.
+  const stop = () => {
+    last = from;
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop);
   try {
     await migrate(server.url);
     const ground = await openGround(server.url);
     const [begun, cpu] = [performance.now(), process.cpuUsage()];
-    for (let seed = from; seed < from + count; seed++) {
+    for (let seed = from; seed < last; seed++) {
       const { faults, story } = await simulate(ground, scenarioOf(seed));
       if (faults.length > 0) failed += 1;
       if (faults.length > 0 || count === 1)
