@@ -2,6 +2,7 @@
 // have: a database, whose volume no two may write to, and the service proxy itself.
 import { createService } from '../../src/control/create-service.ts';
 import { deleteEnvironment } from '../../src/control/environments.ts';
+import { updateService } from '../../src/control/update-service.ts';
 import { volumeName } from '../../src/model/jobs.ts';
 import { listEnvironmentsById } from '../../src/postgres/environments.ts';
 import { expectState, succeeding, unhealthy, type Way, type Witness } from '../crash/paths.ts';
@@ -75,8 +76,10 @@ const ofProxy: Way = {
   weight: 1.5,
   lasting: true,
   prepare: async (world) => {
-    const { environmentId, proxyId, label } = await openSite(world, { scale: 1 });
-    return { environmentId, serviceId: proxyId, label };
+    const { environmentId, proxyId: serviceId, label } = await openSite(world, { scale: 1 });
+    // So little that HAProxy's check of its configuration takes a while: else it may be over before it is waited for.
+    await updateService(world.control, world.caller, { serviceId, size: { cpuMillis: 100 } });
+    return { environmentId, serviceId, label };
   },
   begin: (world, { serviceId }) => askRedeploy(world, serviceId),
   end: (world, _service, redeployId) => expectState(world, redeployId, 'SUCCEEDED'),
