@@ -179,22 +179,29 @@ describe('on a redeploy that fails', () => {
     },
   );
 
-  test.each<Point>(['FAIL:BEFORE', 'ENTER_RESTORE:WRITTEN', 'START_JOB:WRITTEN'])(
-    'a cancel at %s still ends with what ran before',
-    async (point) => {
-      const first = (await serviceOf(world, serviceId)).runningRedeployId;
-      await newRelease(world, serviceId, { web: 'sleep 1; exit 1', worker: goodCommands.worker });
-      const canceled = whenAt(point, async () => {
-        await cancelRedeploy(world.control, world.caller, { redeployId: await asked });
-      });
-      const asked = askRedeploy(world, serviceId);
-      await canceled;
-      const row = await endOfRedeploy(world, await asked);
-      expect(['CANCELED', 'ROLLED_BACK']).toContain(row.state);
-      expect((await serviceOf(world, serviceId)).runningRedeployId).toBe(first);
-      await expectPeace(world);
-    },
-  );
+  test.each<[Point, string]>([
+    ['FAIL:BEFORE', 'accepted'],
+    ['START_JOB:WRITTEN', 'accepted'],
+    ['ENTER_RESTORE:WRITTEN', 'CONFLICT'],
+  ])('a cancel at %s is answered with %s, and what ran before runs in the end', async (point, answer) => {
+    const first = (await serviceOf(world, serviceId)).runningRedeployId;
+    await newRelease(world, serviceId, { web: 'sleep 1; exit 1', worker: goodCommands.worker });
+    const canceled = whenAt(point, async () => {
+      const canceling = cancelRedeploy(world.control, world.caller, { redeployId: await asked });
+      expect(
+        await canceling.then(
+          () => 'accepted',
+          (refusal) => refusal.code,
+        ),
+      ).toBe(answer);
+    });
+    const asked = askRedeploy(world, serviceId);
+    await canceled;
+    const row = await endOfRedeploy(world, await asked);
+    expect(['CANCELED', 'ROLLED_BACK']).toContain(row.state);
+    expect((await serviceOf(world, serviceId)).runningRedeployId).toBe(first);
+    await expectPeace(world);
+  });
 });
 
 test('a redeploy canceled before anything was begun ends CANCELED, its service untouched', async () => {
