@@ -5,7 +5,7 @@ import { databaseNow } from '../postgres/open.ts';
 import { endOpenRedeploy, listReleasesBeyond } from '../postgres/redeploys.ts';
 import { updateService } from '../postgres/services.ts';
 import { deleteSecretsOf } from '../postgres/variables.ts';
-import { EngineFault } from '../runtime/runtime.ts';
+import { EngineFault, ForeignObject } from '../runtime/runtime.ts';
 import { checkName } from './check-proxy.ts';
 import { type Hold, type Outcome, perform } from './deps.ts';
 import type { Situation } from './situation.ts';
@@ -15,7 +15,7 @@ export function clearAway(hold: Hold, { service }: Situation): Promise<Outcome> 
   const { environmentId, id: serviceId, label } = service;
   const effect = async () => {
     await deps.forgetService(serviceId);
-    await deps.runtime.removeContainer(checkName(serviceId), deps.installation.id);
+    await removeCheck(deps, serviceId);
     for (const { commit } of await listReleasesBeyond(deps.store.db, serviceId, 0))
       await removeReleaseImage(hold, commit);
   };
@@ -29,6 +29,13 @@ export function clearAway(hold: Hold, { service }: Situation): Promise<Outcome> 
     change.emit({ ...gone, message: `The service ${label} is deleted.` });
     change.nudge('due');
     return undefined;
+  });
+}
+
+/** A stranger under its name is left alone. */
+async function removeCheck({ runtime, installation }: Hold['deps'], serviceId: string): Promise<void> {
+  await runtime.removeContainer(checkName(serviceId), installation.id).catch((error: unknown) => {
+    if (!(error instanceof ForeignObject)) throw error;
   });
 }
 

@@ -55,7 +55,13 @@ export interface RuntimeApiOptions {
 const usualDeadlineMs = 2000;
 const longestBatch = 8 * 1024;
 
-const rotationMaps = [paths.hosts, paths.wildcards, paths.origins, paths.maintenance, paths.challenges];
+export const rotationMaps = [
+  paths.hosts,
+  paths.wildcards,
+  paths.origins,
+  paths.maintenance,
+  paths.challenges,
+];
 
 type Say = (lines: readonly string[]) => Promise<readonly string[]>;
 

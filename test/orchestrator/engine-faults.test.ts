@@ -2,8 +2,8 @@
 // visitors of a site notice no more than its strategy allows, and soon all is as if nothing had been. The whole table is
 // test/faults/run.ts.
 import { expect, test } from 'vitest';
-import { callNames, dispensable } from '../faults/calls.ts';
-import { cover, inLanes, isLasting, nameOf } from '../faults/combinations.ts';
+import { callNames } from '../faults/calls.ts';
+import { cover, inLanes, nameOf } from '../faults/combinations.ts';
 import { runLane } from '../faults/lane.ts';
 import { roads } from '../faults/roads.ts';
 import { freshDatabase } from '../support/postgres.ts';
@@ -13,14 +13,12 @@ const patienceMs = 840_000;
 const combinations = cover();
 const lanes = inLanes(combinations, 4);
 
-test('at least sixty combinations are among them, every call, every road, and what a redeploy does without', () => {
+test('at least sixty combinations are among them, every call and every road', () => {
   const names = new Set(lanes.flat().map(nameOf));
   expect(names.size).toBe(combinations.length);
   expect(names.size).toBeGreaterThanOrEqual(60);
   expect(new Set(combinations.map(({ call }) => call))).toEqual(new Set(callNames));
   expect(new Set(combinations.map(({ road }) => road))).toEqual(new Set(roads));
-  const endless = combinations.filter(isLasting).map(({ call }) => call);
-  expect(endless.toSorted()).toEqual(dispensable.toSorted());
 });
 
 test.concurrent.each(lanes.map((lane, index) => ({ lane, index })))(

@@ -5,6 +5,7 @@ import { services } from '../../src/postgres/tables/services.ts';
 import { freshDatabase } from '../support/postgres.ts';
 import { type OpenGround, openGround } from './ground.ts';
 import { goodRelease, type Scenario } from './scenario.ts';
+import { expectSound } from './seeds.ts';
 import { simulate } from './simulate.ts';
 import type { World } from './world.ts';
 
@@ -36,4 +37,12 @@ test('a deleted service that is asked to be looked at is let go, and not taken u
     await clock.sleep(2_000);
   };
   expect(await simulate(ground, quiet, ask)).toMatchObject({ faults: [] });
+});
+
+test.each([
+  [1034, 'a stranger under the name of the check of a configuration keeps no service from being deleted'],
+  [1791, 'a proxy whose start nobody heard of is none that visitors are led to'],
+  [1863, 'a redeploy to no jobs at all waits for proxies and verifies nothing'],
+])('seed %i: %s', async (seed) => {
+  await expectSound(ground, seed);
 });

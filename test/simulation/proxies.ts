@@ -3,7 +3,12 @@
 import type { Clock } from '../../src/clock.ts';
 import { paths } from '../../src/proxy/layout.ts';
 import type { MapEntry, RuntimeCommand, ShownServer } from '../../src/proxy/rotation.ts';
-import { type ControlAddress, ProxyFault, type RuntimeApi } from '../../src/proxy/runtime-api.ts';
+import {
+  type ControlAddress,
+  ProxyFault,
+  type RuntimeApi,
+  rotationMaps,
+} from '../../src/proxy/runtime-api.ts';
 import { type Container, type Engine, isListening } from './engine.ts';
 import type { Ask } from './runtime.ts';
 
@@ -15,11 +20,11 @@ export interface Memory {
 export interface Proxies {
   /** Of those that run. */
   readonly memories: ReadonlyMap<Container, Memory>;
+  /** Containers that were found healthy: no edge leads anybody to a proxy before. */
+  readonly seen: Set<Container>;
   /** How many requests a job has under way, by its id. */
   sessionsOf: (jobId: string, now: number) => number;
 }
-
-const kept = [paths.maintenance, paths.challenges] as const;
 
 /** Every container that has the files of a proxy is one from its start on. */
 export function openProxies(engine: Engine): Proxies {
@@ -28,7 +33,7 @@ export function openProxies(engine: Engine): Proxies {
     const backends = container.files.get(paths.backends);
     if (backends !== undefined) memories.set(container, startOf(backends, container.files));
   });
-  return { memories, sessionsOf: () => 0 };
+  return { memories, seen: new Set(), sessionsOf: () => 0 };
 }
 
 export function openChannel(
@@ -63,7 +68,7 @@ export function openChannel(
     }));
   return {
     show,
-    showRotation: () => show('site-', kept),
+    showRotation: () => show('site-', rotationMaps),
     apply: async (commands) => {
       const stillInUse: string[] = [];
       // One conversation for what brings and another for what takes away, as over the network.
@@ -91,7 +96,7 @@ function startOf(backends: string, files: ReadonlyMap<string, string>): Memory {
     if (word !== 'server') continue;
     servers.get(backend)?.push({ name, ...endpointOf(endpoint), state: 'READY' });
   }
-  const maps = kept.map((path) => [path, new Map(entriesOf(files.get(path) ?? ''))] as const);
+  const maps = rotationMaps.map((path) => [path, new Map(entriesOf(files.get(path) ?? ''))] as const);
   return { servers, maps: new Map(maps) };
 }
 

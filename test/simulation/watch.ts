@@ -40,7 +40,9 @@ export function watchRotation(world: World): () => void {
   let reached = false;
   return () => {
     const now = clock.now();
-    const serving = [...proxies.memories].filter(([container]) => isListening(container, now));
+    const serving = [...proxies.memories].filter(
+      ([container]) => isListening(container, now) && proxies.seen.has(container),
+    );
     for (const [, memory] of serving)
       for (const servers of memory.servers.values())
         for (const { name, state } of servers) if (state === 'READY') lastReadyAt.set(name, now);

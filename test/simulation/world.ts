@@ -186,10 +186,12 @@ export async function openPlane(world: World): Promise<Plane> {
     },
     issueServerKey: async () => pem,
     probeHealth: async ({ address }, timeoutMs) => {
-      const answers = [...engine.containers.values()].some(
+      const asked = [...engine.containers.values()].find(
         (each) =>
           each.address === address && isListening(each, clock.now()) && !isSick(world, each.spec.name),
       );
+      const answers = asked !== undefined;
+      if (answers) proxies.seen.add(asked);
       await clock.sleep(answers || chance.happens(0.9) ? chance.between(1, 5) : timeoutMs);
       return { healthy: answers, output: answers ? 'It answers.' : 'It does not answer.' };
     },

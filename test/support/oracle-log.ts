@@ -75,7 +75,7 @@ function redeployBreaches(row: RedeployRow, told: readonly LoggedEvent[]): strin
   const end = ended[0]?.seq ?? Number.POSITIVE_INFINITY;
   const late = told.filter((event) => event.seq > end && event.type !== 'JOB_CHANGED');
   for (const event of late) breaches.push(`has ${event.type} after its end`);
-  breaches.push(...phaseBreaches(told, tables[row.strategy]));
+  breaches.push(...phaseBreaches(told, tableOf(row)));
   const last = row.phases.at(-1);
   if (wantedEnds === 1 && last?.state === 'RUNNING') breaches.push(`leaves ${last.phase} running`);
   return breaches.map((breach) => `S7 redeploy ${row.id} ${breach}`);
@@ -86,6 +86,12 @@ const tables: Readonly<Record<RedeployRow['strategy'], readonly PhaseName[]>> = 
   RECREATE: ['PREPARE', 'PULL_IMAGE', 'STOP_OLD', 'START_NEW', 'VERIFY', 'SWITCH', 'RESTORE'],
   OVERLAP: ['PREPARE', 'PULL_IMAGE', 'START_NEW', 'VERIFY', 'SWITCH', 'OVERLAP', 'DRAIN', 'RESTORE'],
 };
+
+/** Where no job is wanted there is nothing to verify. */
+function tableOf({ strategy, spec, phases }: RedeployRow): readonly PhaseName[] {
+  const verified = spec.scale > 0 || phases.some(({ phase }) => phase === 'VERIFY');
+  return tables[strategy].filter((phase) => phase !== 'VERIFY' || verified);
+}
 
 function phaseBreaches(told: readonly LoggedEvent[], table: readonly PhaseName[]): string[] {
   const breaches: string[] = [];
