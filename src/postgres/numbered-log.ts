@@ -160,17 +160,19 @@ function follow<Item>(
       new Promise((resolve) => {
         if (held.lastSeq < 0 && seq >= 0) held.lastSeq = seq;
         if (held.lastSeq > seq || signal.aborted) return resolve(held.lastSeq > seq);
-        const timer = setTimeout(done, milliseconds);
-        function done(): void {
-          if (held.lastSeq <= seq && !signal.aborted && performance.now() < end) return;
+        // However early it fires, it ends the wait: nothing would wake it a second time.
+        const timer = setTimeout(finish, milliseconds);
+        const wake = () => {
+          if (held.lastSeq > seq) finish();
+        };
+        function finish(): void {
           clearTimeout(timer);
-          held.waiters.delete(done);
-          signal.removeEventListener('abort', done);
+          held.waiters.delete(wake);
+          signal.removeEventListener('abort', finish);
           resolve(held.lastSeq > seq);
         }
-        const end = performance.now() + milliseconds - 1;
-        held.waiters.add(done);
-        signal.addEventListener('abort', done);
+        held.waiters.add(wake);
+        signal.addEventListener('abort', finish);
         look(environmentId);
       }),
     release: () => {

@@ -259,3 +259,18 @@ test('polls of a database that does not answer never overlap', async () => {
   over.resolve();
   await locked;
 });
+
+test('a wait on a quiet log ends at its time, also when its timer fires a little early', async () => {
+  const { control, addEnvironment } = await open();
+  const environmentId = await addEnvironment();
+  const { lastSeq = 0 } = (await control.log.state(environmentId)) ?? {};
+  const following = control.log.follow(environmentId);
+  // As when the process was held up right after it had set its timer.
+  const now = performance.now.bind(performance);
+  const clock = vi.spyOn(performance, 'now').mockImplementationOnce(() => now() + 200);
+  const waited = following.wait(lastSeq, 100, new AbortController().signal);
+  clock.mockRestore();
+  const stuck = new Promise<string>((resolve) => setTimeout(() => resolve('stuck'), 5_000));
+  expect(await Promise.race([waited, stuck])).toBe(false);
+  following.release();
+});
