@@ -1,5 +1,5 @@
 // How the tests run. The conditions make graphql load once (it would come twice, as CommonJS and as module, and refuse
-// itself); forks, because tests kill and time processes; three at a time, for two cores: much of a test is waiting.
+// itself); forks, because tests kill and time processes; two at a time, because the machines this runs on have two cores.
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -9,7 +9,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/global-setup.ts'],
     pool: 'forks',
-    maxWorkers: 3,
+    maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 30_000,
     teardownTimeout: 30_000,

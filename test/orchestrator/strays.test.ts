@@ -42,13 +42,14 @@ async function startAgain(world: World, { environmentId, serviceId, jobId }: Lef
     ...{ aliases: [], memoryBytes: 64 * 1024 * 1024, cpuMillis: 500, processLimit: 64 },
     ...{ capabilities: [], readOnlyRoot: true, tmpfs: {} },
   };
-  const start = async (): Promise<boolean> => {
-    await world.runtime.ensureNetwork({ name: network, labels: own });
-    return world.runtime.startContainer(spec).then(
-      () => true,
-      () => false,
-    );
-  };
+  const start = () =>
+    world.runtime
+      .ensureNetwork({ name: network, labels: own })
+      .then(() => world.runtime.startContainer(spec))
+      .then(
+        () => true,
+        () => false,
+      );
   // The comparison may be quicker and take the network away before anything runs in it.
   await until('it runs', start, (runs) => runs);
 }
