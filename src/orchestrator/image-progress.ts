@@ -1,5 +1,7 @@
 // Progress of fetching or making an image, as events: at most a few a second, the newest always told in the end.
-import type { RedeployRow } from '../postgres/redeploys.ts';
+import type { NewEvent } from '../model/events.ts';
+import type { Change } from '../postgres/change.ts';
+import { findOpenRedeploys, type RedeployRow } from '../postgres/redeploys.ts';
 import type { ImageProgress } from '../runtime/runtime.ts';
 import { type Hold, write } from './deps.ts';
 
@@ -30,7 +32,7 @@ export function progressReporter(
       message: told.text,
     };
     // Progress that can't be told harms nothing; the image is what counts.
-    writing = writing.then(() => write(hold, async (change) => change.emit(event))).catch(() => {});
+    writing = writing.then(() => write(hold, (change) => emitWhileOpen(change, event))).catch(() => {});
   }
   return {
     tell: (progress) => {
@@ -45,4 +47,13 @@ export function progressReporter(
       await writing;
     },
   };
+}
+
+/** Nothing is told of a redeploy after its end: whoever ends one holds the lock of its service, as this does. */
+async function emitWhileOpen(
+  change: Change,
+  event: NewEvent & { readonly serviceId: string },
+): Promise<void> {
+  const open = await findOpenRedeploys(change.tx, [event.serviceId]);
+  if (open.get(event.serviceId)?.id === event.redeployId) change.emit(event);
 }

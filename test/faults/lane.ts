@@ -43,7 +43,7 @@ const deadlineSeconds = 15;
 const overtimeMs = 15_000;
 const hitMs = 2_500;
 /** Whether some calls are made is a matter of moments: nobody waits for a container that has ended already. */
-const mostRedeploys = 5;
+const mostRedeploys = 10;
 
 interface Lane {
   readonly world: World;

@@ -20,8 +20,8 @@ export interface Memory {
 export interface Proxies {
   /** Of those that run. */
   readonly memories: ReadonlyMap<Container, Memory>;
-  /** Containers that were found healthy: no edge leads anybody to a proxy before. */
-  readonly seen: Set<Container>;
+  /** Containers that were found healthy, and when first: no edge leads anybody to a proxy before. */
+  readonly seenAt: Map<Container, number>;
   /** How many requests a job has under way, by its id. */
   sessionsOf: (jobId: string, now: number) => number;
 }
@@ -33,7 +33,7 @@ export function openProxies(engine: Engine): Proxies {
     const backends = container.files.get(paths.backends);
     if (backends !== undefined) memories.set(container, startOf(backends, container.files));
   });
-  return { memories, seen: new Set(), sessionsOf: () => 0 };
+  return { memories, seenAt: new Map(), sessionsOf: () => 0 };
 }
 
 export function openChannel(

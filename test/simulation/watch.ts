@@ -30,6 +30,9 @@ export function watch(world: World): void {
   };
 }
 
+/** A proxy that comes up in the midst of a redeploy isn't waited for by that one; it counts from the next on. */
+const longestRedeployMs = 12_000;
+
 /** S1, after everything that happens; and since when a job gets no requests any more, for those that it still has. */
 export function watchRotation(world: World): () => void {
   const { proxies, clock, scenario } = world;
@@ -40,13 +43,13 @@ export function watchRotation(world: World): () => void {
   let reached = false;
   return () => {
     const now = clock.now();
-    const serving = [...proxies.memories].filter(
-      ([container]) => isListening(container, now) && proxies.seen.has(container),
-    );
+    const serving = [...proxies.memories].filter(([container]) => isListening(container, now));
     for (const [, memory] of serving)
       for (const servers of memory.servers.values())
         for (const { name, state } of servers) if (state === 'READY') lastReadyAt.set(name, now);
-    const [only] = serving;
+    const settled = ([container]: (typeof serving)[number]) =>
+      now - (proxies.seenAt.get(container) ?? now) > longestRedeployMs;
+    const [only] = serving.filter(settled);
     // Of two it is for the edge to choose.
     if (!scenario.gentle || only === undefined || serving.length > 1) return;
     const healthy = healthyReady(world, only[1]);
