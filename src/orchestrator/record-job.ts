@@ -1,5 +1,5 @@
 // Writing down what was seen of a job: its move, and the event that tells of it, in one transaction.
-import type { JobState } from '../model/jobs.ts';
+import { hasEnded, type JobState } from '../model/jobs.ts';
 import type { Change } from '../postgres/change.ts';
 import { insertJobs, type JobPatch, type JobRow, moveJob } from '../postgres/jobs.ts';
 import { markProxiesDue } from '../postgres/rotation.ts';
@@ -14,7 +14,8 @@ export async function recordMove(
   state: JobState,
   set: JobPatch = {},
 ): Promise<JobRow | undefined> {
-  const leaves = job.rotation !== null && job.rotation !== 'OUT' && state !== 'RUNNING';
+  // Whatever was seen of it: a switch may have put it in meanwhile.
+  const leaves = job.rotation !== null && (state === 'STOPPING' || hasEnded(state));
   const moved = await moveJob(change.tx, job.id, state, leaves ? { ...set, rotation: 'OUT' } : set);
   if (moved === undefined) return undefined;
   tellJob(change, label, moved);

@@ -1,5 +1,6 @@
 // Who is to be in rotation in an environment, and what its running proxies were last seen to have.
-import { and, eq, inArray, isNotNull, isNull, ne, sql } from 'drizzle-orm';
+import { and, eq, inArray, isNotNull, isNull, ne, not, sql } from 'drizzle-orm';
+import { endedStates } from '../model/jobs.ts';
 import {
   type AppliedRotation,
   type ProxyRotation,
@@ -184,7 +185,7 @@ export async function putBack(tx: Transaction, jobId: string): Promise<JobRow | 
 
 /** A job that has become healthy gets requests; not one that a switch has sent to drain meanwhile. */
 export async function join(tx: Transaction, jobId: string): Promise<JobRow | undefined> {
-  const waiting = and(eq(jobs.id, jobId), eq(jobs.rotation, 'OUT'));
+  const waiting = and(eq(jobs.id, jobId), eq(jobs.rotation, 'OUT'), eq(jobs.state, 'RUNNING'));
   const [row] = await tx.update(jobs).set({ rotation: 'IN' }).where(waiting).returning();
   return row;
 }
@@ -201,7 +202,14 @@ export async function setRotation(
   const rows = await tx
     .update(jobs)
     .set({ rotation, drainUntil })
-    .where(and(inArray(jobs.id, [...jobIds]), sql`${jobs.rotation} is distinct from ${rotation}`))
+    .where(
+      and(
+        inArray(jobs.id, [...jobIds]),
+        sql`${jobs.rotation} is distinct from ${rotation}`,
+        // One that has ended in the same moment gets no requests any more.
+        rotation === 'OUT' ? undefined : not(inArray(jobs.state, [...endedStates])),
+      ),
+    )
     .returning({ id: jobs.id });
   return rows.map((row) => row.id);
 }
