@@ -1,8 +1,8 @@
 // The event log's tables, and its retention. How a log is read is numbered-log.ts's.
 import { and, asc, eq, gt, inArray } from 'drizzle-orm';
-import type { LoggedEvent, Position } from '../model/events.ts';
+import type { LoggedEvent } from '../model/events.ts';
 import type { Nudges } from './nudges.ts';
-import { type NumberedLog, openLog, type StreamState } from './numbered-log.ts';
+import { type NumberedLog, openLog } from './numbered-log.ts';
 import type { Store } from './open.ts';
 import { pruneLog } from './retention.ts';
 import { eventStreams, events } from './tables/events.ts';
@@ -35,10 +35,6 @@ export function openEventLog(store: Store, nudges: Nudges): EventLog {
     },
     belongs: (event, redeployId) => event.redeployId === redeployId,
   });
-}
-
-export function positionOf(environmentId: string, state: StreamState, seq = state.lastSeq): Position {
-  return { environmentId, epoch: state.epoch, seq };
 }
 
 /** Removes events past their retention; the newest `keep` of each environment stay whatever their age. */

@@ -1,25 +1,13 @@
 // What the simulation has found once, each as a world of its own.
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { dueNow } from '../../src/postgres/replicas.ts';
 import { services } from '../../src/postgres/tables/services.ts';
-import { freshDatabase } from '../support/postgres.ts';
-import { type OpenGround, openGround } from './ground.ts';
 import { goodRelease, type Scenario } from './scenario.ts';
-import { expectSound } from './seeds.ts';
+import { expectSound, useGround } from './seeds.ts';
 import { simulate } from './simulate.ts';
 import type { World } from './world.ts';
 
-let ground: OpenGround;
-let close: () => Promise<void>;
-beforeAll(async () => {
-  const fresh = await freshDatabase();
-  ground = await openGround(fresh.url);
-  close = async () => {
-    await ground.close();
-    await fresh.drop();
-  };
-});
-afterAll(() => close());
+const ground = useGround();
 
 const quiet: Scenario = {
   ...{ seed: 1, gentle: false, proxied: false, replicas: 1, troubleRate: 0, nudgesLost: 0, sessionMs: 0 },
@@ -28,7 +16,7 @@ const quiet: Scenario = {
 };
 
 test('a world in which nothing happens comes to rest', async () => {
-  expect(await simulate(ground, quiet)).toMatchObject({ faults: [] });
+  expect(await simulate(ground(), quiet)).toMatchObject({ faults: [] });
 });
 
 test('a deleted service that is asked to be looked at is let go, and not taken up again at once and for ever', async () => {
@@ -36,7 +24,7 @@ test('a deleted service that is asked to be looked at is let go, and not taken u
     await control.store.db.transaction((tx) => tx.update(services).set(dueNow()));
     await clock.sleep(2_000);
   };
-  expect(await simulate(ground, quiet, ask)).toMatchObject({ faults: [] });
+  expect(await simulate(ground(), quiet, ask)).toMatchObject({ faults: [] });
 });
 
 test.each([
@@ -44,5 +32,5 @@ test.each([
   [1791, 'a proxy whose start nobody heard of is none that visitors are led to'],
   [1863, 'a redeploy to no jobs at all waits for proxies and verifies nothing'],
 ])('seed %i: %s', async (seed) => {
-  await expectSound(ground, seed);
+  await expectSound(ground(), seed);
 });

@@ -9,22 +9,32 @@ const count = 2_000;
 const atOnce = 50;
 const parts = 2;
 
-export function testPart(part: number): void {
-  let ground: OpenGround;
-  let close: () => Promise<void>;
+/** What the worlds of one test file stand on, opened before its tests and gone after them. */
+export function useGround(): () => OpenGround {
+  let ground: OpenGround | undefined;
+  let close = async () => {};
   beforeAll(async () => {
     const fresh = await freshDatabase();
-    ground = await openGround(fresh.url);
+    const opened = await openGround(fresh.url);
+    ground = opened;
     close = async () => {
-      await ground.close();
+      await opened.close();
       await fresh.drop();
     };
   });
   afterAll(() => close());
+  return () => {
+    if (ground === undefined) throw new Error('the ground is not open');
+    return ground;
+  };
+}
+
+export function testPart(part: number): void {
+  const ground = useGround();
   test.each(groupsOf(part))(
     'whatever happens, every invariant holds: seeds from %i',
     async (_first, seeds) => {
-      for (const seed of seeds) await expectSound(ground, seed);
+      for (const seed of seeds) await expectSound(ground(), seed);
     },
     // Much longer than it takes, on a machine with much else to do.
     600_000,
