@@ -3,7 +3,7 @@
 // a test answers them well or badly.
 import { once } from 'node:events';
 import { request as ask, createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import Docker from 'dockerode';
 import { newAccountKey } from '../../src/certificates/acme.ts';
 import { openDebianPackages } from '../../src/images/debian-packages.ts';
@@ -125,6 +125,7 @@ export async function openAcmeBench(hosts: readonly string[]): Promise<AcmeBench
       run('authority', [], { CONFIG: authorityConfig, ROOT: root.pem, KEY: root.keyPem }),
     ]);
     await eventually(() => fetch(`http://${front}/`));
+    await eventually(() => connected(authority, 443));
     const directoryUrl = `https://${authority}/acme/local/directory`;
     return { directoryUrl, trust: root.pem, accountKeyPem: newAccountKey(), answers, asked, lead, close };
   } catch (fault) {
@@ -163,6 +164,16 @@ async function gatewayOf(network: string): Promise<string> {
   const { IPAM } = await new Docker().getNetwork(network).inspect();
   const [, start = '', last] = /^(.+\.)(\d+)\/\d+$/.exec(IPAM?.Config?.[0]?.Subnet ?? '') ?? [];
   return `${start}${Number(last) + 1}`;
+}
+
+/** Rejects unless something takes connections there. */
+async function connected(host: string, port: number): Promise<void> {
+  const socket = connect(port, host);
+  try {
+    await once(socket, 'connect');
+  } finally {
+    socket.destroy();
+  }
 }
 
 let image: Promise<string> | undefined;
