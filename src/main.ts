@@ -26,6 +26,7 @@ import { openNudges } from './postgres/nudges.ts';
 import { migrate, openStore } from './postgres/open.ts';
 import { ensureInstallation, hasSecrets } from './postgres/organizations.ts';
 import { joinReplicas } from './postgres/replicas.ts';
+import { openResultLog } from './postgres/result-log.ts';
 import { openVault } from './postgres/vault.ts';
 import { openDocker } from './runtime/docker.ts';
 import { ensureEngine } from './setup/engine.ts';
@@ -70,6 +71,7 @@ export async function startBerth(config: Config, options: StartOptions = {}): Pr
     const vault = await openVault(config.keyFile, !(await hasSecrets(store.db)));
     const nudges = opened(await openNudges(store), (part) => part.close());
     const log = opened(openEventLog(store, nudges), (part) => part.close());
+    const results = opened(openResultLog(store, nudges), (part) => part.close());
     const runtime = opened(openDocker({ host: config.dockerHost, subnetRange: config.subnetRange }), (part) =>
       part.close(),
     );
@@ -86,6 +88,7 @@ export async function startBerth(config: Config, options: StartOptions = {}): Pr
       store,
       nudges,
       log,
+      results,
       vault,
       installation,
       settings,

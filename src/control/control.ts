@@ -11,11 +11,13 @@ import type { EventLog } from '../postgres/event-log.ts';
 import { type KeyUse, keepResult, takeKey } from '../postgres/idempotency.ts';
 import type { JobRow } from '../postgres/jobs.ts';
 import type { Installation } from '../postgres/organizations.ts';
+import type { ResultLog } from '../postgres/result-log.ts';
 import type { Vault } from '../postgres/vault.ts';
 
 export interface Control extends Changer {
   readonly vault: Vault;
   readonly log: EventLog;
+  readonly results: ResultLog;
   readonly installation: Installation;
   readonly settings: ControlSettings;
   readonly output: OutputSource;

@@ -25,6 +25,7 @@ import {
 } from '../postgres/services.ts';
 import type { VariableHome } from '../postgres/variables.ts';
 import { makeCredentials, refreshAutomaticVariables } from './automatic-variables.ts';
+import { insertBuiltInChecks } from './built-in-checks.ts';
 import { type Control, type Mutated, mutate } from './control.ts';
 import { routeFirstService } from './included.ts';
 import { environmentFor } from './places.ts';
@@ -119,6 +120,7 @@ async function insertOne(
   if (service.hasVolume) await insertVolume(change.tx, volumeName(id), id);
   if (findEngineKind(service.runtime) !== undefined)
     await makeCredentials(control, change, homeOf(environment, id), service);
+  await insertBuiltInChecks(change, service);
   return service;
 }
 

@@ -7,6 +7,7 @@ import { endOpenRedeploy } from '../postgres/redeploys.ts';
 import { retireVolumes, type ServiceRow, updateService } from '../postgres/services.ts';
 import { removeSitesOfService } from '../postgres/sites.ts';
 import { refreshAutomaticVariables } from './automatic-variables.ts';
+import { removeChecks } from './built-in-checks.ts';
 import { type Control, type Mutated, mutate } from './control.ts';
 import { serviceFor, serviceWithEnvironmentFor } from './places.ts';
 
@@ -82,6 +83,7 @@ export async function markServiceDeleting(
 ): Promise<void> {
   await cancelOpen(change, service);
   await updateService(change.tx, service.id, { deletionRequestedAt: new Date() }, true);
+  await removeChecks(change, service.id);
   await retireVolumes(change.tx, service.id, control.settings.volumeRetentionSeconds);
   const sentence = `${caller.tokenName} asked to delete ${service.label}.`;
   tell(change, service, 'SERVICE_DELETION_REQUESTED', sentence);

@@ -5,6 +5,7 @@ import { authorise, type Caller } from '../model/callers.ts';
 import { checkLabel, checkName, namespaceFrom } from '../model/rules.ts';
 import { removeCertificatesOfEnvironment } from '../postgres/certificates.ts';
 import { type Change, createEventStream } from '../postgres/change.ts';
+import { createResultStream } from '../postgres/checks.ts';
 import {
   type EnvironmentRow,
   insertEnvironment,
@@ -42,6 +43,7 @@ export function createEnvironment(
     const environment = await insertUnderFreeNamespace(control, change, input, name);
     const { id: environmentId } = environment;
     await createEventStream(change.tx, environmentId, newId().slice(-12));
+    await createResultStream(change.tx, environmentId, newId().slice(-12));
     change.emit({
       environmentId,
       type: 'ENVIRONMENT_CREATED',

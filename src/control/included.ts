@@ -11,6 +11,7 @@ import { type EnvironmentRow, takeEdgeSlot } from '../postgres/environments.ts';
 import { requestRedeploy, wantedSpec } from '../postgres/request-redeploy.ts';
 import { insertService, listServicesOf, lockService, type ServiceRow } from '../postgres/services.ts';
 import { insertSite } from '../postgres/sites.ts';
+import { insertBuiltInChecks } from './built-in-checks.ts';
 import type { Control } from './control.ts';
 
 /** Nobody could reach it by its host names. */
@@ -36,6 +37,7 @@ export async function includeServices(
     size,
     scale: 1,
   });
+  await insertBuiltInChecks(change, service);
   const slot = await takeEdgeSlot(change.tx, environment.podId, environmentId, edgeSlots);
   if (slot === undefined && control.settings.edge !== undefined)
     throw new LimitReached(noPlace, ['input'], edgeSlots, edgeSlots);

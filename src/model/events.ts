@@ -2,6 +2,8 @@
 // event is never changed. Events carry ids and facts of their moment, never a variable's value.
 import type { FailureCause } from './failures.ts';
 import type { JobHealth, JobState, JobType } from './jobs.ts';
+import type { Resolution } from './monitoring/incidents.ts';
+import type { CheckState, ObservedState } from './monitoring/observations.ts';
 import type { PhaseName, RedeployReason, RedeployState } from './redeploy.ts';
 import type { Rotation } from './rotation.ts';
 import type { TicketKind, TicketState } from './tickets.ts';
@@ -29,6 +31,26 @@ export interface EventData {
   ROTATION_CHANGED: { readonly rotation: Rotation; readonly proxies: number };
   TICKET_OPENED: { readonly ticketId: string; readonly kind: TicketKind };
   TICKET_RESOLVED: { readonly ticketId: string; readonly state: TicketState };
+  CHECK_CREATED: { readonly checkId: string };
+  CHECK_UPDATED: { readonly checkId: string; readonly fields: readonly string[] };
+  CHECK_DELETED: { readonly checkId: string };
+  CHECK_RUN_REQUESTED: { readonly checkId: string };
+  /** Of what counts: soft states are seen in the results alone. */
+  CHECK_STATE_CHANGED: {
+    readonly checkId: string;
+    readonly state: CheckState;
+    readonly before: CheckState;
+    readonly flapping: boolean;
+  };
+  INCIDENT_OPENED: { readonly incidentId: string; readonly checkId: string; readonly state: ObservedState };
+  INCIDENT_ACKNOWLEDGED: { readonly incidentId: string; readonly checkId: string };
+  INCIDENT_RESOLVED: {
+    readonly incidentId: string;
+    readonly checkId: string;
+    readonly resolution: Resolution;
+  };
+  MAINTENANCE_PLANNED: { readonly windowId: string };
+  MAINTENANCE_ENDED: { readonly windowId: string };
   JOB_STOP_REQUESTED: Record<never, never>;
   JOB_START_REQUESTED: Record<never, never>;
   TASK_REQUESTED: Record<never, never>;
@@ -78,6 +100,16 @@ export const eventTypes = [
   'ROTATION_CHANGED',
   'TICKET_OPENED',
   'TICKET_RESOLVED',
+  'CHECK_CREATED',
+  'CHECK_UPDATED',
+  'CHECK_DELETED',
+  'CHECK_RUN_REQUESTED',
+  'CHECK_STATE_CHANGED',
+  'INCIDENT_OPENED',
+  'INCIDENT_ACKNOWLEDGED',
+  'INCIDENT_RESOLVED',
+  'MAINTENANCE_PLANNED',
+  'MAINTENANCE_ENDED',
   'JOB_STOP_REQUESTED',
   'JOB_START_REQUESTED',
   'TASK_REQUESTED',

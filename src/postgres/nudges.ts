@@ -10,8 +10,14 @@ const againAfterMs = 500;
 /** NOTIFY takes 8,000 bytes at most. */
 const idsPerMessage = 150;
 
-/** `events:<environment>`, `due`, `lines:<job>`, `tokens`. */
-export type Topic = `events:${string}` | 'due' | `lines:${string}` | 'tokens';
+/** `events:<environment>`, `results:<environment>`, `due`, `checks`, `lines:<job>`, `tokens`. */
+export type Topic =
+  | `events:${string}`
+  | `results:${string}`
+  | 'due'
+  | 'checks'
+  | `lines:${string}`
+  | 'tokens';
 
 export interface Nudges {
   /** Called after commit. */

@@ -52,7 +52,15 @@ test('a hundred equal calls to make an environment make one', async () => {
   const answers = await hundredTimes((control) => createEnvironment(control, api.admin, input));
   expect(answers.length).toBe(1);
   expect(await grown(before)).toEqual({
-    ...{ audit: 1, audit_heads: 1, environments: 1, event_streams: 1, events: 1, idempotency_keys: 1 },
+    ...{
+      audit: 1,
+      audit_heads: 1,
+      environments: 1,
+      event_streams: 1,
+      result_streams: 1,
+      events: 1,
+      idempotency_keys: 1,
+    },
   });
 });
 

@@ -13,6 +13,7 @@ import type { EventLog } from '../../src/postgres/event-log.ts';
 import type { Nudges, Topic } from '../../src/postgres/nudges.ts';
 import type { Installation } from '../../src/postgres/organizations.ts';
 import type { Replica } from '../../src/postgres/replicas.ts';
+import type { ResultLog } from '../../src/postgres/result-log.ts';
 import type { Vault } from '../../src/postgres/vault.ts';
 import type { ContainerSpec, Runtime } from '../../src/runtime/runtime.ts';
 import { type Chance, chanceOf } from '../model/world/chance.ts';
@@ -86,6 +87,7 @@ export function newWorld(ground: Ground, scenario: Scenario): World {
     ...{ store: database.store, vault, installation },
     nudges: nudgesOf(() => world, listeners),
     log: {} as EventLog,
+    results: {} as ResultLog,
     settings: { ...settings, included: scenario.proxied ? ['SERVICE_PROXY'] : [] },
     output: async function* () {},
     engine: () => runtime.info(),

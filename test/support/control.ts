@@ -13,6 +13,7 @@ import { openEventLog } from '../../src/postgres/event-log.ts';
 import { openNudges } from '../../src/postgres/nudges.ts';
 import { openStore } from '../../src/postgres/open.ts';
 import { ensureInstallation } from '../../src/postgres/organizations.ts';
+import { openResultLog } from '../../src/postgres/result-log.ts';
 import { insertToken } from '../../src/postgres/tokens.ts';
 import { openVault } from '../../src/postgres/vault.ts';
 import { freshDatabase } from './postgres.ts';
@@ -105,10 +106,12 @@ async function open(
   const store = openStore(url);
   const nudges = await openNudges(store);
   const log = openEventLog(store, nudges);
+  const results = openResultLog(store, nudges);
   const control: Control = {
     store,
     nudges,
     log,
+    results,
     vault: await openVault(join(directory, 'key'), true),
     installation: await ensureInstallation(store),
     settings: {
@@ -126,6 +129,7 @@ async function open(
     control,
     close: async () => {
       log.close();
+      results.close();
       await nudges.close();
       await store.close();
     },

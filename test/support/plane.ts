@@ -15,6 +15,7 @@ import { openNudges } from '../../src/postgres/nudges.ts';
 import { openStore } from '../../src/postgres/open.ts';
 import { ensureInstallation, hasSecrets } from '../../src/postgres/organizations.ts';
 import { joinReplicas } from '../../src/postgres/replicas.ts';
+import { openResultLog } from '../../src/postgres/result-log.ts';
 import { openVault } from '../../src/postgres/vault.ts';
 import { openDocker } from '../../src/runtime/docker.ts';
 import type { Deadlines } from '../../src/runtime/docker-call.ts';
@@ -67,6 +68,7 @@ export async function openControl(options: PlaneOptions): Promise<Plane> {
   const vault = await openVault(keyFile, !(await hasSecrets(store.db)));
   const nudges = await openNudges(store);
   const log = openEventLog(store, nudges);
+  const results = openResultLog(store, nudges);
   const { dockerHost: host, deadlines = {} } = options;
   const docker = openDocker({ host, subnetRange: '10.211.0.0/16', deadlines });
   const runtime = options.runtime?.(docker) ?? docker;
@@ -74,6 +76,7 @@ export async function openControl(options: PlaneOptions): Promise<Plane> {
     store,
     nudges,
     log,
+    results,
     vault,
     installation,
     settings: { ...quickSettings, ...options.settings },
@@ -83,6 +86,7 @@ export async function openControl(options: PlaneOptions): Promise<Plane> {
   const close = async () => {
     runtime.close();
     log.close();
+    results.close();
     await nudges.close();
     await store.close();
   };

@@ -18,6 +18,8 @@ export interface EngineKind {
   readonly type: 'DATABASE' | 'CACHE';
   /** GraphQL enum value, for example POSTGRESQL. */
   readonly runtime: string;
+  /** Key of the check type that talks to it (src/checks/index.ts). */
+  readonly check: string;
   readonly title: string;
   /** Offered versions, the default first, each with its registry image. */
   readonly versions: readonly { readonly version: string; readonly image: string }[];

@@ -1,5 +1,6 @@
 // All tables, for migrations.
 export * from './access.ts';
+export * from './checks.ts';
 export * from './duties.ts';
 export * from './edges.ts';
 export * from './environments.ts';

@@ -4,6 +4,7 @@ import { bytes, type EngineKind, mebibyte, startsWith } from '../engine-kind.ts'
 export const memcached: EngineKind = {
   type: 'CACHE',
   runtime: 'MEMCACHED',
+  check: 'MEMCACHED',
   title: 'memcached',
   versions: [{ version: '1.6', image: 'docker.io/library/memcached:1.6' }],
   port: 11211,

@@ -11,6 +11,7 @@ function redisLike(
   return {
     type: 'CACHE',
     runtime,
+    check: 'REDIS',
     title,
     versions: images,
     port: 6379,

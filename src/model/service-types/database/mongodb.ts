@@ -7,6 +7,7 @@ const opMsg = 2013;
 export const mongodb: EngineKind = {
   type: 'DATABASE',
   runtime: 'MONGODB',
+  check: 'MONGODB',
   title: 'MongoDB',
   versions: ['8.0', '7.0'].map((version) => ({ version, image: `docker.io/library/mongo:${version}` })),
   port: 27017,

@@ -22,6 +22,7 @@ const common = {
 export const mariadb: EngineKind = {
   ...common,
   runtime: 'MARIADB',
+  check: 'MYSQL',
   title: 'MariaDB',
   versions: ['10.11', '11.8', '11.4'].map((version) => ({
     version,
@@ -38,6 +39,7 @@ export const mariadb: EngineKind = {
 export const mysql: EngineKind = {
   ...common,
   runtime: 'MYSQL',
+  check: 'MYSQL',
   title: 'MySQL',
   minimumMemoryMiB: 512,
   versions: ['8.4', '8.0'].map((version) => ({ version, image: `docker.io/library/mysql:${version}` })),

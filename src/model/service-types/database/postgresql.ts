@@ -5,6 +5,7 @@ import { bytes, type EngineKind, mebibyte } from '../engine-kind.ts';
 export const postgresql: EngineKind = {
   type: 'DATABASE',
   runtime: 'POSTGRESQL',
+  check: 'POSTGRESQL',
   title: 'PostgreSQL',
   versions: ['15', '18', '17', '16'].map((version) => ({
     version,
