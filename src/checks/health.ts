@@ -1,7 +1,9 @@
 // One look at whether a job is healthy, by the check that is configured for it or the standard one of what it runs.
 import type { HealthCheck } from '../model/health-check.ts';
+import { monitoringAgent } from '../model/monitoring/agent.ts';
 import { webPort } from '../model/service-types/code.ts';
 import { findEngineKind } from '../model/service-types/index.ts';
+import { monitoring } from '../model/service-types/monitoring.ts';
 import { serviceProxy } from '../model/service-types/service-proxy.ts';
 import { probeHttp } from './http.ts';
 import { type ProbeResult, probe } from './probe.ts';
@@ -29,6 +31,7 @@ export function probeHealth(
 function portOf(runtime: string | null, check: HealthCheck | null) {
   if (check !== null) return { port: check.port, handshake: undefined };
   if (runtime === serviceProxy.runtime) return { port: serviceProxy.ports.http, handshake: undefined };
+  if (runtime === monitoring.runtime) return { port: monitoringAgent.port, handshake: undefined };
   const kind = findEngineKind(runtime);
   return kind === undefined
     ? { port: webPort, handshake: undefined }

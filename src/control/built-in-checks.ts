@@ -9,6 +9,9 @@ import { resolveIncidents } from '../postgres/incidents.ts';
 import { tellResolved } from '../postgres/record-results.ts';
 import type { ServiceRow } from '../postgres/services.ts';
 
+/** Whether the monitor answers: made by the control plane. */
+const monitorItself = { settings: {}, standard: { intervalSeconds: 60, timeoutSeconds: 30 } };
+
 interface BuiltIn {
   readonly type: string;
   readonly name: string;
@@ -29,13 +32,15 @@ function builtInChecks({ type, runtime }: ServiceRow): readonly BuiltIn[] {
     }
     case 'SERVICE_PROXY':
       return [{ type: 'TCP', name: 'port' }];
+    case 'MONITORING':
+      return [{ type: 'MONITOR', name: 'monitor', attempts: 1 }];
   }
 }
 
 export async function insertBuiltInChecks({ tx }: Change, service: ServiceRow): Promise<void> {
   const { id: serviceId, environmentId } = service;
   const rows = builtInChecks(service).map(({ type, name, attempts }) => {
-    const kind = checkTypes.get(type);
+    const kind = type === 'MONITOR' ? monitorItself : checkTypes.get(type);
     if (kind === undefined) throw new Error(`there is no check type ${type}`);
     return {
       id: newId(),

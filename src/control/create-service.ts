@@ -177,8 +177,8 @@ function shapeOf(input: ServiceInput, path: readonly string[]): ServicePatch & P
     );
     return { size: chooseSize(input.size ?? {}, standardSize, 0, path), scale, workerLimit };
   }
-  if (type === 'SERVICE_PROXY')
-    throw new InvalidInput([...path, 'type'], 'must not be SERVICE_PROXY: every environment includes one.');
+  if (type === 'SERVICE_PROXY' || type === 'MONITORING')
+    throw new InvalidInput([...path, 'type'], `must not be ${type}: environments include theirs.`);
   if (input.workerLimit != null && input.workerLimit !== 0)
     throw new InvalidInput([...path, 'workerLimit'], 'is for code services only.');
   const { kind, version } = chooseEngine(type, input.runtime, input.version, path);

@@ -1,7 +1,7 @@
 // Stopping and deleting services. A deleted database's volume waits before it is removed.
 import { Conflict, InvalidInput, NotRedeployable } from '../errors.ts';
 import { type Caller, may } from '../model/callers.ts';
-import { includedTypes } from '../model/service-types/index.ts';
+import { includedTypes, operatedTypes } from '../model/service-types/index.ts';
 import type { Change } from '../postgres/change.ts';
 import { endOpenRedeploy } from '../postgres/redeploys.ts';
 import { retireVolumes, type ServiceRow, updateService } from '../postgres/services.ts';
@@ -89,9 +89,15 @@ export async function markServiceDeleting(
   tell(change, service, 'SERVICE_DELETION_REQUESTED', sentence);
 }
 
-/** A customization that the platform can't make again would be lost. */
+/** What the platform operates itself, or a customization that it can't make again and that would be lost. */
 export function refuseUnlessRedeployable(service: ServiceRow, caller: Caller): void {
-  if (service.redeployable || may(caller, 'OPERATE')) return;
+  if (may(caller, 'OPERATE')) return;
+  if (operatedTypes.includes(service.type))
+    throw new NotRedeployable(
+      service.id,
+      `${service.label} is operated by the platform; only the support side redeploys, stops or changes it. Open a support ticket of kind REDEPLOY if it needs one.`,
+    );
+  if (service.redeployable) return;
   throw new NotRedeployable(
     service.id,
     `${service.label} carries a customization that only the support side can keep. Open a support ticket of kind REDEPLOY.`,

@@ -4,12 +4,20 @@ import { Conflict, LimitReached } from '../errors.ts';
 import { newId } from '../ids.ts';
 import { type Caller, may } from '../model/callers.ts';
 import { edgeSlots } from '../model/edge.ts';
+import { volumeName } from '../model/jobs.ts';
+import { monitoring } from '../model/service-types/monitoring.ts';
 import { serviceProxy } from '../model/service-types/service-proxy.ts';
 import { standardLimits } from '../model/sites.ts';
 import type { Change } from '../postgres/change.ts';
 import { type EnvironmentRow, takeEdgeSlot } from '../postgres/environments.ts';
 import { requestRedeploy, wantedSpec } from '../postgres/request-redeploy.ts';
-import { insertService, listServicesOf, lockService, type ServiceRow } from '../postgres/services.ts';
+import {
+  insertService,
+  insertVolume,
+  listServicesOf,
+  lockService,
+  type ServiceRow,
+} from '../postgres/services.ts';
 import { insertSite } from '../postgres/sites.ts';
 import { insertBuiltInChecks } from './built-in-checks.ts';
 import type { Control } from './control.ts';
@@ -23,42 +31,57 @@ export async function includeServices(
   change: Change,
   environment: EnvironmentRow,
 ): Promise<void> {
-  if (!control.settings.included.includes('SERVICE_PROXY')) return;
-  const { id: environmentId, namespace } = environment;
-  const { runtime, version, label, size } = serviceProxy;
-  const service = await insertService(change.tx, {
-    id: newId(),
-    environmentId,
-    type: 'SERVICE_PROXY',
-    runtime,
-    version,
-    label,
-    dnsName: label,
-    size,
-    scale: 1,
-  });
+  if (control.settings.included.includes('SERVICE_PROXY')) {
+    await takePlace(control, change, environment);
+    await insertOwnSite(control, change, environment.id, environment.namespace);
+    await include(control, caller, change, environment, 'SERVICE_PROXY', 'service proxy');
+  }
+  if (control.settings.included.includes('MONITORING') && environment.kind !== 'SANDBOX')
+    await include(control, caller, change, environment, 'MONITORING', 'monitoring service');
+}
+
+const shapes = { SERVICE_PROXY: serviceProxy, MONITORING: monitoring };
+
+async function include(
+  control: Control,
+  caller: Caller,
+  change: Change,
+  environment: EnvironmentRow,
+  type: keyof typeof shapes,
+  what: string,
+): Promise<void> {
+  const { runtime, version, label, size } = shapes[type];
+  const id = newId();
+  const hasVolume = type === 'MONITORING';
+  const place = { id, environmentId: environment.id, type, label, dnsName: label };
+  const service = await insertService(change.tx, { ...place, runtime, version, size, scale: 1, hasVolume });
+  if (hasVolume) await insertVolume(change.tx, volumeName(id), id);
   await insertBuiltInChecks(change, service);
-  const slot = await takeEdgeSlot(change.tx, environment.podId, environmentId, edgeSlots);
-  if (slot === undefined && control.settings.edge !== undefined)
-    throw new LimitReached(noPlace, ['input'], edgeSlots, edgeSlots);
-  await insertOwnSite(control, change, environmentId, namespace);
   change.emit({
-    environmentId,
-    serviceId: service.id,
+    environmentId: environment.id,
+    serviceId: id,
     type: 'SERVICE_CREATED',
-    data: { label, type: service.type },
-    message: `The service proxy of ${environment.name} was created with it.`,
+    data: { label, type },
+    message: `The ${what} of ${environment.name} was created with it.`,
   });
   await deploy(control, caller, change, service);
 }
 
+async function takePlace({ settings }: Control, { tx }: Change, environment: EnvironmentRow): Promise<void> {
+  const slot = await takeEdgeSlot(tx, environment.podId, environment.id, edgeSlots);
+  if (slot === undefined && settings.edge !== undefined)
+    throw new LimitReached(noPlace, ['input'], edgeSlots, edgeSlots);
+}
+
 /** A service made with its environment may not take the label of one that is included. */
 export function refuseIncludedLabel({ settings }: Control, label: string, path: readonly string[]): void {
-  if (!settings.included.includes('SERVICE_PROXY') || label !== serviceProxy.label) return;
-  throw new Conflict(`The label ${label} is kept for the service proxy that every environment includes.`, [
-    ...path,
-    'label',
-  ]);
+  for (const [type, shape] of Object.entries(shapes) as [keyof typeof shapes, { label: string }][]) {
+    if (!settings.included.includes(type) || label !== shape.label) continue;
+    throw new Conflict(`The label ${label} is kept for a service that environments include.`, [
+      ...path,
+      'label',
+    ]);
+  }
 }
 
 async function insertOwnSite(

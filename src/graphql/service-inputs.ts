@@ -1,6 +1,7 @@
 // Inputs that describe a service, for creating one alone or with its environment.
 import type { ServiceInput } from '../control/create-service.ts';
 import { engineKinds, serviceTypes } from '../model/service-types/index.ts';
+import { monitoring } from '../model/service-types/monitoring.ts';
 import { serviceProxy } from '../model/service-types/service-proxy.ts';
 import { builder } from './builder.ts';
 import { described } from './described.ts';
@@ -13,6 +14,8 @@ export const ServiceTypeEnum = builder.enumType('ServiceType', {
     CACHE: 'A cache; deployed at creation.',
     SERVICE_PROXY:
       "Routes requests from outside by the environment's sites. Every environment includes one; it can't be created or removed.",
+    MONITORING:
+      "Runs the checks of the environment's services. Every environment that isn't a sandbox includes one, operated by the platform.",
   }),
 });
 
@@ -29,6 +32,10 @@ export const RuntimeEnum = builder.enumType('Runtime', {
     [serviceProxy.runtime]: {
       value: serviceProxy.runtime,
       description: `${serviceProxy.title} (SERVICE_PROXY); not to be asked for.`,
+    },
+    [monitoring.runtime]: {
+      value: monitoring.runtime,
+      description: `${monitoring.title} (MONITORING); not to be asked for.`,
     },
   },
 });

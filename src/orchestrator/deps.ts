@@ -38,6 +38,8 @@ export interface OrchestratorSettings {
   readonly acmeTrust?: string | undefined;
   /** The machine's own ports that lead to sites; undefined: no edge. */
   readonly edge: EdgeSettings | undefined;
+  /** How long a monitor may be silent before that is told as CRITICAL; 30 s when undefined. */
+  readonly monitorSilenceSeconds?: number | undefined;
   readonly buildSeconds: number;
   readonly buildMemoryMiB: number;
 }

@@ -3,12 +3,14 @@
 
 import { eventRetention } from '../model/events.ts';
 import { networkName } from '../model/jobs.ts';
+import { resultRetention } from '../model/monitoring/results.ts';
 import { pruneChallenges } from '../postgres/certificates.ts';
 import { change } from '../postgres/change.ts';
 import { type EnvironmentRow, listEmptyDeleting, markEnvironmentDeleted } from '../postgres/environments.ts';
 import { pruneEvents } from '../postgres/event-log.ts';
 import { pruneKeys } from '../postgres/idempotency.ts';
 import { pruneReplicas } from '../postgres/replicas.ts';
+import { pruneResults } from '../postgres/result-log.ts';
 import { listVolumesDue, markVolumeRemoved } from '../postgres/services.ts';
 import type { Deps } from './deps.ts';
 
@@ -41,6 +43,7 @@ async function finishDeletion(deps: Deps, environment: EnvironmentRow): Promise<
 
 export async function pruneHistory(deps: Deps): Promise<void> {
   await pruneEvents(deps.store, eventRetention.events, eventRetention.days);
+  await pruneResults(deps.store, resultRetention.results, resultRetention.days);
   await pruneKeys(deps.store);
   await pruneReplicas(deps.store);
   await pruneChallenges(deps.store);

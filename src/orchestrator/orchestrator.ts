@@ -11,6 +11,7 @@ import { keepEdge } from './edge.ts';
 import { comparePeriodically, watchEngine } from './engine-watch.ts';
 import { watchHealth } from './health-watch.ts';
 import { finishDeletions, pruneHistory } from './housekeeping.ts';
+import { watchMonitors } from './monitor.ts';
 
 /** Those that only wait until their jobs are healthy don't count, for that can take an hour. */
 const mostAttended = 16;
@@ -119,6 +120,7 @@ export function startOrchestrator(deps: BuildDeps): Orchestrator {
     comparePeriodically(deps, closing.signal),
     every(deps, closing.signal, compareMs, undefined, () => compareProxies(deps, closing.signal)),
     watchHealth(deps, closing.signal),
+    watchMonitors(deps, closing.signal),
     keepEdge(deps, asked, closing.signal),
     every(deps, closing.signal, certificatesMs, undefined, () => obtainCertificates(deps, closing.signal)),
   ];

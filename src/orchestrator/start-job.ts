@@ -19,6 +19,7 @@ import {
   StartRefused,
 } from '../runtime/runtime.ts';
 import { assertHeld, type Hold, type Outcome, perform, write } from './deps.ts';
+import { monitorParts } from './monitor-start.ts';
 import { endOf } from './observe.ts';
 import { type ProxyPlace, type ProxyStart, prepareProxy } from './proxy-start.ts';
 import { movedOnly, recordMove } from './record-job.ts';
@@ -31,7 +32,8 @@ export async function startJob(hold: Hold, { service }: Situation, job: JobRow):
   const effect = async () => {
     const sites = job.type === 'DEPLOY' ? job.spec?.proxy : undefined;
     proxy = sites == null ? undefined : await prepareProxy(hold.deps, placeOf(job), sites);
-    return startContainer(hold, service.runtime, job, proxy);
+    const ofMonitor = service.type === 'MONITORING' ? await monitorParts(hold.deps, job) : {};
+    return startContainer(hold, service.runtime, job, { ...proxyParts(proxy), ...ofMonitor });
   };
   return perform(hold, 'START_JOB', effect, async (change, seen) => {
     if ('refusal' in seen)
@@ -52,14 +54,14 @@ async function startContainer(
   hold: Hold,
   runtimeName: string | null,
   job: JobRow,
-  proxy: ProxyStart | undefined,
+  parts: Partial<ContainerSpec>,
 ): Promise<ContainerView | { readonly refusal: string }> {
   if (job.spec === null) throw new Error(`job ${job.id} has no spec`);
   const environment = await environmentOf(hold, job, job.spec);
   assertHeld(hold);
   try {
     return await hold.deps.runtime.startContainer(
-      { ...containerSpec(hold, runtimeName, job, job.spec, environment), ...proxyParts(proxy) },
+      { ...containerSpec(hold, runtimeName, job, job.spec, environment), ...parts },
       () => assertHeld(hold),
     );
   } catch (error) {

@@ -164,3 +164,12 @@ export async function markRunTaken(
     .set({ runRequestedAt: null })
     .where(and(eq(checks.id, id), eq(checks.runRequestedAt, requestedAt)));
 }
+
+export async function findCheckOfType(
+  reader: Reader,
+  environmentId: string,
+  type: string,
+): Promise<CheckRow | undefined> {
+  const found = and(eq(checks.environmentId, environmentId), eq(checks.type, type), living);
+  return (await reader.select().from(checks).where(found).limit(1))[0];
+}

@@ -1,6 +1,6 @@
 // Rows of jobs. A state is only ever written by `moveJob`, whose condition holds the table of moves: a late writer's
 // update affects no row.
-import { and, asc, eq, getTableColumns, inArray, isNotNull, not, or, type SQL, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, getTableColumns, inArray, isNotNull, not, or, type SQL, sql } from 'drizzle-orm';
 import type { HealthCheck } from '../model/health-check.ts';
 import { endedStates, type JobState, type JobType, statesBefore } from '../model/jobs.ts';
 import type { Reader, Transaction } from './open.ts';
@@ -258,4 +258,15 @@ export async function markUnclean(
     .set({ cleaned: false })
     .where(and(sql`${jobs.id}::text in ${[...ids]}`, inArray(jobs.state, [...endedStates]), jobs.cleaned))
     .returning({ id: jobs.id, serviceId: jobs.serviceId, state: jobs.state });
+}
+
+/** Of a deploy job that runs, the newest. */
+export async function findRunningAddress(reader: Reader, serviceId: string): Promise<string | undefined> {
+  const [row] = await reader
+    .select({ address: jobs.address })
+    .from(jobs)
+    .where(and(eq(jobs.serviceId, serviceId), eq(jobs.type, 'DEPLOY'), eq(jobs.state, 'RUNNING')))
+    .orderBy(desc(jobs.id))
+    .limit(1);
+  return row?.address ?? undefined;
 }

@@ -4,6 +4,7 @@ import { newId } from '../ids.ts';
 import { secondsAfterSwitch } from '../model/overlap.ts';
 import type { RedeployReason } from '../model/redeploy.ts';
 import { getEngineKind } from '../model/service-types/index.ts';
+import { monitoring } from '../model/service-types/monitoring.ts';
 import { serviceProxy } from '../model/service-types/service-proxy.ts';
 import type { ProxySpec } from '../model/sites.ts';
 import { compareSpecs, type Spec, type SpecImage, strategyOf } from '../model/spec.ts';
@@ -123,6 +124,13 @@ function imageOf(service: ServiceRow, release: ReleaseRow | undefined): SpecImag
       runtime: serviceProxy.runtime,
       version: serviceProxy.version,
       reference: serviceProxy.image,
+    };
+  if (service.type === 'MONITORING')
+    return {
+      kind: 'CATALOGUE',
+      runtime: monitoring.runtime,
+      version: monitoring.version,
+      reference: monitoring.image,
     };
   if (service.type === 'CODE' || runtime === null || version === null) {
     if (release === undefined) return undefined;

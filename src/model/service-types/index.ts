@@ -7,11 +7,14 @@ import { mariadb, mysql } from './database/mysql.ts';
 import { postgresql } from './database/postgresql.ts';
 import type { EngineKind } from './engine-kind.ts';
 
-export const serviceTypes = ['CODE', 'DATABASE', 'CACHE', 'SERVICE_PROXY'] as const;
+export const serviceTypes = ['CODE', 'DATABASE', 'CACHE', 'SERVICE_PROXY', 'MONITORING'] as const;
 export type ServiceType = (typeof serviceTypes)[number];
 
-/** Made with every environment; not to be created or removed by anybody else. */
-export const includedTypes: readonly ServiceType[] = ['SERVICE_PROXY'];
+/** Made with every environment (the monitor with all but sandboxes); not to be created or removed by anybody else. */
+export const includedTypes: readonly ServiceType[] = ['SERVICE_PROXY', 'MONITORING'];
+
+/** Run by the platform for itself: customers neither redeploy nor stop nor change them. */
+export const operatedTypes: readonly ServiceType[] = ['MONITORING'];
 
 export const engineKinds: readonly EngineKind[] = [
   postgresql,

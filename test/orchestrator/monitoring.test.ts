@@ -1,0 +1,159 @@
+// The monitoring service on a real engine: deployed with its environment, told what to check, its results taken each once and
+// in order, incidents opened and resolved by themselves.
+import { randomBytes } from 'node:crypto';
+import Docker from 'dockerode';
+import { asc, eq } from 'drizzle-orm';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { stopService } from '../../src/control/delete-service.ts';
+import { createEnvironment } from '../../src/control/environments.ts';
+import { redeployService } from '../../src/control/redeploy.ts';
+import { containerName } from '../../src/model/jobs.ts';
+import { listChecksOf } from '../../src/postgres/checks.ts';
+import { listServicesOf } from '../../src/postgres/services.ts';
+import { checkResults, checks, incidents, resultStreams } from '../../src/postgres/tables/checks.ts';
+import { type FreshDatabase, freshDatabase } from '../support/postgres.ts';
+import { newService, openWorld, redeployed, until, type World } from '../support/world.ts';
+import { livingJobs } from './looks.ts';
+
+let database: FreshDatabase;
+let world: World;
+let environmentId: string;
+let monitorId: string;
+
+beforeAll(async () => {
+  database = await freshDatabase();
+  world = await openWorld(database.url, { settings: { included: ['MONITORING'], monitorSilenceSeconds: 4 } });
+  const name = `Env ${randomBytes(4).toString('hex')}`;
+  const made = await createEnvironment(world.control, world.caller, { name, kind: 'PRODUCTION' });
+  environmentId = made.ids.environmentId;
+  const services = await listServicesOf(world.control.store.db, environmentId);
+  monitorId = services.find((each) => each.type === 'MONITORING')?.id ?? '';
+  await until(
+    'the monitor runs',
+    () => livingJobs(world, monitorId),
+    (jobs) => jobs[0]?.health === 'HEALTHY',
+    90_000,
+  );
+}, 180_000);
+afterAll(async () => {
+  await world?.close();
+  await database?.drop();
+});
+
+const db = () => world.control.store.db;
+const resultsOf = (checkId: string) =>
+  db().select().from(checkResults).where(eq(checkResults.checkId, checkId)).orderBy(asc(checkResults.seq));
+const incidentsOf = (checkId: string) =>
+  db().select().from(incidents).where(eq(incidents.checkId, checkId)).orderBy(asc(incidents.id));
+
+async function quick(serviceId: string, name: string): Promise<string> {
+  const found = (await listChecksOf(db(), environmentId)).find(
+    (each) => each.serviceId === serviceId && each.name === name,
+  );
+  if (found === undefined) throw new Error(`no check ${name}`);
+  await db()
+    .update(checks)
+    .set({ intervalSeconds: 1, timeoutSeconds: 1, attempts: 2 })
+    .where(eq(checks.id, found.id));
+  return found.id;
+}
+
+test('a sandbox has no monitor, and every other environment one that customers leave alone', async () => {
+  const sandbox = await createEnvironment(world.control, world.caller, {
+    name: `Box ${randomBytes(4).toString('hex')}`,
+    kind: 'SANDBOX',
+  });
+  expect(await listServicesOf(db(), sandbox.ids.environmentId)).toEqual([]);
+  const customer = { ...world.caller, operator: false };
+  const refused = { code: 'NOT_REDEPLOYABLE', message: expect.stringContaining('operated by the platform') };
+  await expect(redeployService(world.control, customer, { serviceId: monitorId })).rejects.toMatchObject(
+    refused,
+  );
+  await expect(stopService(world.control, customer, { serviceId: monitorId })).rejects.toMatchObject(refused);
+});
+
+test('a service that dies raises one incident, which ends by itself; results keep their order over a redeploy of the monitor', {
+  timeout: 150_000,
+}, async () => {
+  const { serviceId } = await newService(world, { environmentId });
+  const portId = await quick(serviceId, 'port');
+  expect((await redeployed(world, serviceId)).state).toBe('SUCCEEDED');
+  await until(
+    'the check is OK',
+    () => resultsOf(portId),
+    (rows) => rows.some((row) => row.state === 'OK' && !row.maintenance),
+    30_000,
+  );
+  const [job] = await livingJobs(world, serviceId);
+  const container = new Docker().getContainer(containerName(job?.id ?? ''));
+  await container.pause();
+  const open = await until(
+    'an incident is open',
+    () => incidentsOf(portId),
+    (rows) => rows.length > 0,
+    30_000,
+  );
+  expect(open).toMatchObject([{ state: 'OPEN', worst: 'CRITICAL' }]);
+  await container.unpause();
+  await until(
+    'it is resolved',
+    () => incidentsOf(portId),
+    (rows) => rows[0]?.state === 'RESOLVED',
+    30_000,
+  );
+  expect((await redeployed(world, monitorId)).state).toBe('SUCCEEDED');
+  const before = (await resultsOf(portId)).length;
+  await until(
+    'results go on',
+    () => resultsOf(portId),
+    (rows) => rows.length > before + 3,
+    30_000,
+  );
+  expect(await incidentsOf(portId)).toHaveLength(1);
+  const all = await db()
+    .select({ seq: checkResults.seq })
+    .from(checkResults)
+    .where(eq(checkResults.environmentId, environmentId))
+    .orderBy(asc(checkResults.seq));
+  expect(all.map(({ seq }) => seq)).toEqual(all.map((_row, index) => index + 1));
+  const times = (await resultsOf(portId)).map(({ startedAt }) => startedAt.getTime());
+  expect(times).toEqual([...times].sort((a, b) => a - b));
+  const [stream] = await db()
+    .select()
+    .from(resultStreams)
+    .where(eq(resultStreams.environmentId, environmentId));
+  expect(stream?.lastSeq).toBe(all.length);
+});
+
+test('a monitor that is frozen is told of as CRITICAL, and its results come once it goes on', {
+  timeout: 120_000,
+}, async () => {
+  const own = (await listChecksOf(db(), environmentId)).find((each) => each.type === 'MONITOR');
+  const checkId = own?.id ?? '';
+  await until(
+    'the monitor is heard',
+    () => resultsOf(checkId),
+    (rows) => rows.at(-1)?.state === 'OK',
+    30_000,
+  );
+  const [job] = await livingJobs(world, monitorId);
+  const container = new Docker().getContainer(containerName(job?.id ?? ''));
+  await container.pause();
+  try {
+    const [incident] = await until(
+      'its silence is an incident',
+      () => incidentsOf(checkId),
+      (rows) => rows.some((row) => row.state === 'OPEN'),
+      40_000,
+    );
+    expect(incident?.output).toMatch(/The monitor has been silent for \d+ s/);
+  } finally {
+    await container.unpause();
+  }
+  await until(
+    'it is resolved',
+    () => incidentsOf(checkId),
+    (rows) => rows.every((row) => row.state === 'RESOLVED'),
+    60_000,
+  );
+});
