@@ -84,7 +84,7 @@ export class LimitReached extends Refusal {
   }
 }
 
-/** The service carries a customization; only the support side may replace its jobs. */
+/** The service carries a customization or is operated by the platform; only the support side may replace its jobs. */
 export class NotRedeployable extends Refusal {
   readonly serviceId: string;
   constructor(serviceId: string, message: string) {

@@ -91,17 +91,21 @@ export async function markServiceDeleting(
 
 /** What the platform operates itself, or a customization that it can't make again and that would be lost. */
 export function refuseUnlessRedeployable(service: ServiceRow, caller: Caller): void {
-  if (may(caller, 'OPERATE')) return;
-  if (operatedTypes.includes(service.type))
-    throw new NotRedeployable(
-      service.id,
-      `${service.label} is operated by the platform; only the support side redeploys, stops or changes it. Open a support ticket of kind REDEPLOY if it needs one.`,
-    );
-  if (service.redeployable) return;
+  refuseOperated(service, caller);
+  if (service.redeployable || may(caller, 'OPERATE')) return;
   throw new NotRedeployable(
     service.id,
     `${service.label} carries a customization that only the support side can keep. Open a support ticket of kind REDEPLOY.`,
   );
+}
+
+/** What the platform runs for itself. */
+export function refuseOperated(service: ServiceRow, caller: Caller): void {
+  if (operatedTypes.includes(service.type) && !may(caller, 'OPERATE'))
+    throw new NotRedeployable(
+      service.id,
+      `${service.label} is operated by the platform; only the support side redeploys, stops or changes it. Open a support ticket of kind REDEPLOY if it needs one.`,
+    );
 }
 
 function cancelOpen(change: Change, { id, label }: ServiceRow): Promise<void> {

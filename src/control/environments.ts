@@ -62,7 +62,8 @@ export function createEnvironment(
       input: service,
       path: ['input', 'services', String(index)],
     }));
-    for (const { input: service, path } of wanted) refuseIncludedLabel(control, service.label, path);
+    for (const { input: service, path } of wanted)
+      refuseIncludedLabel(control, input.kind, service.label, path);
     await addServices(control, caller, change, environment, wanted);
     await includeServices(control, caller, change, environment);
     return { ids: { environmentId }, environmentId };

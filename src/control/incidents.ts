@@ -68,6 +68,8 @@ export function planMaintenance(
 ): Promise<Mutated<WindowIds>> {
   return mutate(control, caller, { name: 'planMaintenance', input }, async (change) => {
     const { id: environmentId } = await environmentFor(change, caller, 'DEPLOY', input.environmentId);
+    const serviceId = input.serviceId ?? null;
+    if (serviceId !== null) await livingService(change, environmentId, serviceId);
     const { startsAt, endsAt } = input;
     const lasting = endsAt.getTime() - startsAt.getTime();
     if (lasting <= 0) throw new InvalidInput(['input', 'endsAt'], 'must be after startsAt.');
@@ -75,8 +77,6 @@ export function planMaintenance(
       throw new InvalidInput(['input', 'endsAt'], `must be at most ${longestDays} days after startsAt.`);
     if (endsAt <= (await readClock(change.tx)))
       throw new InvalidInput(['input', 'endsAt'], 'must be in the future.');
-    const serviceId = input.serviceId ?? null;
-    if (serviceId !== null) await livingService(change, environmentId, serviceId);
     const note = checkNote(input.note, ['input', 'note']);
     const row = {
       id: newId(),

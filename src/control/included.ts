@@ -73,10 +73,16 @@ async function takePlace({ settings }: Control, { tx }: Change, environment: Env
     throw new LimitReached(noPlace, ['input'], edgeSlots, edgeSlots);
 }
 
-/** A service made with its environment may not take the label of one that is included. */
-export function refuseIncludedLabel({ settings }: Control, label: string, path: readonly string[]): void {
+/** A service made with its environment may not take the label of one that is included in it. */
+export function refuseIncludedLabel(
+  { settings }: Control,
+  kind: EnvironmentRow['kind'],
+  label: string,
+  path: readonly string[],
+): void {
   for (const [type, shape] of Object.entries(shapes) as [keyof typeof shapes, { label: string }][]) {
-    if (!settings.included.includes(type) || label !== shape.label) continue;
+    if (label !== shape.label || !settings.included.includes(type)) continue;
+    if (type === 'MONITORING' && kind === 'SANDBOX') continue;
     throw new Conflict(`The label ${label} is kept for a service that environments include.`, [
       ...path,
       'label',

@@ -7,7 +7,9 @@ import type { Spec } from '../model/spec.ts';
 import { type Health, serviceHealth } from '../model/status.ts';
 import { type AuditRow, pageAudit } from '../postgres/audit.ts';
 import { type CertificateRow, listCertificatesById, pageCertificates } from '../postgres/certificates.ts';
+import { type CheckRow, listBadStates } from '../postgres/checks.ts';
 import { type EnvironmentRow, listEnvironmentsById, pageEnvironments } from '../postgres/environments.ts';
+import type { IncidentRow, MaintenanceWindowRow } from '../postgres/incidents.ts';
 import {
   countHealthy,
   listJobsById,
@@ -32,6 +34,7 @@ import {
   type ReleaseRow,
 } from '../postgres/redeploys.ts';
 import { wantedSpecs } from '../postgres/request-redeploy.ts';
+import type { ResultRow } from '../postgres/result-log.ts';
 import { listServicesById, listWorkers, pageServices, type ServiceRow } from '../postgres/services.ts';
 import { listSitesById, pageSites, type SiteRow } from '../postgres/sites.ts';
 import { listTicketsById, pageTickets, type TicketRow } from '../postgres/tickets.ts';
@@ -43,12 +46,16 @@ import { visibleEnvironments } from './visibility.ts';
 export type {
   AuditRow,
   CertificateRow,
+  CheckRow,
   EnvironmentRow,
+  IncidentRow,
+  MaintenanceWindowRow,
   OrganizationRow,
   PageRequest,
   PodRow,
   RedeployRow,
   ReleaseRow,
+  ResultRow,
   ServiceRow,
   ShownJob,
   SiteRow,
@@ -116,7 +123,7 @@ export function ticketsPage(control: Control, ids: Ids, open: boolean | undefine
   return pageTickets(control.store.db, ids, open, request);
 }
 
-async function visible<T extends { readonly environmentId: string }>(
+export async function visible<T extends { readonly environmentId: string }>(
   control: Control,
   caller: Caller | undefined,
   rows: readonly T[],
@@ -222,14 +229,15 @@ export function loadJobsOfRedeploys(control: Control, redeployIds: Ids): ById<Sh
   return listJobsOfRedeploys(control.store.db, redeployIds);
 }
 
-/** From jobs alone, by one rule, wherever it is shown. */
+/** From jobs and checks, by one rule, wherever it is shown. */
 export async function loadHealth(control: Control, services: readonly ServiceRow[]): ById<Health> {
   const ids = services.map((service) => service.id);
   const { db } = control.store;
-  const [open, healthy, workers] = await Promise.all([
+  const [open, healthy, workers, bad] = await Promise.all([
     findOpenRedeploys(db, ids),
     countHealthy(db, ids),
     listWorkers(db, ids),
+    listBadStates(db, ids),
   ]);
   return new Map(
     services.map((service) => {
@@ -241,6 +249,7 @@ export async function loadHealth(control: Control, services: readonly ServiceRow
         redeploying: open.has(service.id),
         wanted: wanted === null ? null : wanted.reduce((sum, { count }) => sum + count, 0),
         healthy: healthy.get(service.id) ?? 0,
+        failingChecks: bad.get(service.id)?.length ?? 0,
       };
       return [service.id, serviceHealth(facts)];
     }),
@@ -260,6 +269,6 @@ export async function loadHealthOfEnvironments(control: Control, environmentIds:
   );
 }
 
-function byId<T extends { readonly id: string }>(rows: readonly T[]): Map<string, T> {
+export function byId<T extends { readonly id: string }>(rows: readonly T[]): Map<string, T> {
   return new Map(rows.map((row) => [row.id, row]));
 }

@@ -3,7 +3,7 @@ import { Conflict, InvalidInput, LimitReached } from '../errors.ts';
 import { authoriseAction, type Caller } from '../model/callers.ts';
 import { checkHealthCheck, type HealthCheckInput } from '../model/health-check.ts';
 import { checkLabel, checkRange } from '../model/rules.ts';
-import { findEngineKind, operatedTypes } from '../model/service-types/index.ts';
+import { findEngineKind } from '../model/service-types/index.ts';
 import { chooseSize, maximumScale, maximumWorkerLimit, type SizeInput } from '../model/sizes.ts';
 import type { RedeployStrategy } from '../model/spec.ts';
 import { overlapSeconds } from '../model/tickets.ts';
@@ -17,7 +17,7 @@ import {
 } from '../postgres/services.ts';
 import { refreshAutomaticVariables } from './automatic-variables.ts';
 import { type Control, type Mutated, mutate } from './control.ts';
-import { refuseUnlessRedeployable } from './delete-service.ts';
+import { refuseOperated } from './delete-service.ts';
 import { checkRevision, serviceWithEnvironmentFor } from './places.ts';
 
 export interface UpdateServiceInput {
@@ -51,7 +51,7 @@ export function updateService(
       input.serviceId,
     );
     checkRevision(input.expectedRevision, service.revision);
-    if (operatedTypes.includes(service.type)) refuseUnlessRedeployable(service, caller);
+    refuseOperated(service, caller);
     if (input.redeployable != null || input.overlapSeconds !== undefined) authoriseAction(caller, 'OPERATE');
     const patch = await patchFrom(change, service, input);
     const fields = Object.keys(patch).sort();
@@ -145,9 +145,7 @@ function checkStrategy(
 }
 
 function checkScale(service: ServiceRow, scale: number): number {
-  if (service.hasVolume && scale > 1)
-    throw new InvalidInput(['input', 'scale'], 'must be 0 or 1: one writer for each volume.');
-  if (service.type === 'DATABASE' && scale > 1)
+  if ((service.type === 'DATABASE' || service.type === 'MONITORING') && scale > 1)
     throw new InvalidInput(['input', 'scale'], 'must be 0 or 1 for a database: one writer for each volume.');
   return checkRange(scale, 0, maximumScale, ['input', 'scale'], 'jobs');
 }

@@ -22,6 +22,7 @@ import {
 } from '../postgres/variables.ts';
 import { refreshAutomaticVariables } from './automatic-variables.ts';
 import { type Control, type Mutated, mutate } from './control.ts';
+import { refuseOperated } from './delete-service.ts';
 import { checkRevision, serviceFor, serviceWithEnvironmentFor } from './places.ts';
 import { placeOf } from './visibility.ts';
 
@@ -43,6 +44,7 @@ export function setVariables(
 ): Promise<Mutated<{ serviceId: string }>> {
   return mutate(control, caller, { name: 'setVariables', input: {} }, async (change) => {
     const { service, organizationId } = await serviceFor(change, caller, 'DEPLOY', input.serviceId);
+    refuseOperated(service, caller);
     checkRevision(input.expectedRevision, service.revision);
     const items = checkVariables(input.variables, ['input', 'variables']);
     if (items.length === 0)
@@ -73,6 +75,7 @@ export function unsetVariables(
       'DEPLOY',
       input.serviceId,
     );
+    refuseOperated(service, caller);
     if (input.names.length === 0)
       throw new InvalidInput(['input', 'names'], 'must name at least one variable.');
     const present = await rowsOf(change, service.id);

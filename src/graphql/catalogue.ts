@@ -41,7 +41,8 @@ const ServiceTypeEntryRef = builder.objectRef<ServiceType>('ServiceTypeEntry').i
   fields: (t) => ({
     type: t.field({ type: ServiceTypeEnum, description: 'Its name in inputs.', resolve: (type) => type }),
     included: t.boolean({
-      description: 'Whether every environment is made with one: createService is refused for it.',
+      description:
+        'Whether environments are made with theirs (MONITORING: all but sandboxes): createService is refused for it.',
       resolve: (type) => includedTypes.includes(type),
     }),
     runtimes: t.field({

@@ -37,7 +37,8 @@ const ErrorCodeEnum = builder.enumType('ErrorCode', {
     CONFLICT: 'Something that exists or is under way stands in the way.',
     STALE: 'What the caller decided on (a plan, a revision) has changed since; read again.',
     LIMIT: 'A counted limit would be passed.',
-    NOT_REDEPLOYABLE: 'The service carries a customization; open a support ticket.',
+    NOT_REDEPLOYABLE:
+      'The service carries a customization or is operated by the platform; open a support ticket.',
     UNAVAILABLE: 'A needed part does not answer; trying again later may help.',
   }),
 });

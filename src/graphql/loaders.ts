@@ -4,6 +4,7 @@ import DataLoader from 'dataloader';
 import type { FieldNode } from 'graphql';
 import type { Control } from '../control/control.ts';
 import * as loading from '../control/loading.ts';
+import * as monitoring from '../control/monitoring-loading.ts';
 import type { Caller } from '../model/callers.ts';
 import type { Spec } from '../model/spec.ts';
 import type { Health } from '../model/status.ts';
@@ -33,6 +34,11 @@ export interface Loaders {
   readonly site: One<loading.SiteRow>;
   readonly certificate: One<loading.CertificateRow>;
   readonly ticket: One<loading.TicketRow>;
+  readonly check: One<loading.CheckRow>;
+  readonly incident: One<loading.IncidentRow>;
+  readonly maintenanceWindow: One<loading.MaintenanceWindowRow>;
+  readonly latestResult: DataLoader<loading.CheckRow, loading.ResultRow | undefined, string>;
+  readonly resultEpoch: One<string>;
   readonly variables: One<loading.VariableRow[]>;
   readonly workers: One<Record<string, number>>;
   readonly openRedeploy: One<loading.RedeployRow>;
@@ -53,16 +59,6 @@ export function makeLoaders(control: Control, caller: Caller | undefined): Loade
   ) => one((ids) => load(control, caller, ids));
   const inner = <T>(load: (c: Control, ids: readonly string[]) => Promise<Map<string, T>>) =>
     one((ids) => load(control, ids));
-  const ofServices = <T>(
-    load: (c: Control, rows: readonly loading.ServiceRow[]) => Promise<Map<string, T>>,
-  ) =>
-    new DataLoader<loading.ServiceRow, T | undefined, string>(
-      async (rows) => {
-        const found = await load(control, rows);
-        return rows.map((row) => found.get(row.id));
-      },
-      { cacheKeyFn: (row) => row.id },
-    );
   const places = new Map<FieldNode | undefined, Place[]>();
   return {
     environment: seen(loading.loadEnvironments),
@@ -75,13 +71,18 @@ export function makeLoaders(control: Control, caller: Caller | undefined): Loade
     site: seen(loading.loadSites),
     certificate: seen(loading.loadCertificates),
     ticket: seen(loading.loadTickets),
+    check: seen(monitoring.loadChecks),
+    incident: seen(monitoring.loadIncidents),
+    maintenanceWindow: seen(monitoring.loadMaintenanceWindows),
+    latestResult: byRow(control, monitoring.loadLatestResults),
+    resultEpoch: inner(monitoring.loadResultEpochs),
     variables: inner(loading.loadVariables),
     workers: inner(loading.loadWorkers),
     openRedeploy: inner(loading.loadOpenRedeploys),
     jobsOfRedeploy: inner(loading.loadJobsOfRedeploys),
     environmentHealths: inner(loading.loadHealthOfEnvironments),
-    health: ofServices(loading.loadHealth),
-    wantedSpec: ofServices(loading.loadWantedSpecs),
+    health: byRow(control, loading.loadHealth),
+    wantedSpec: byRow(control, loading.loadWantedSpecs),
     asked: <T>(nodes: readonly FieldNode[], tell: () => AskedPages<T>) => {
       const near = places.get(nodes[0]) ?? [];
       let place = near.find((each) => sameNodes(each.nodes, nodes));
@@ -93,6 +94,20 @@ export function makeLoaders(control: Control, caller: Caller | undefined): Loade
       return place.pages as unknown as AskedPages<T> & { readonly rows: One<T[]> };
     },
   };
+}
+
+/** By rows that were read already. */
+function byRow<Row extends { readonly id: string }, T>(
+  control: Control,
+  load: (c: Control, rows: readonly Row[]) => Promise<Map<string, T>>,
+) {
+  return new DataLoader<Row, T | undefined, string>(
+    async (rows) => {
+      const found = await load(control, rows);
+      return rows.map((row) => found.get(row.id));
+    },
+    { cacheKeyFn: (row) => row.id },
+  );
 }
 
 /** A fragment may stand in several places, merged with other fields in each. */

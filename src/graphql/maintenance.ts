@@ -15,7 +15,7 @@ const HealthCheckKindEnum = builder.enumType('HealthCheckKind', {
   }),
 });
 
-const StatusRange = builder.objectRef<{ from: number; to: number }>('StatusRange').implement({
+export const StatusRange = builder.objectRef<{ from: number; to: number }>('StatusRange').implement({
   description: 'HTTP status codes, both ends included.',
   fields: (t) => ({
     from: t.exposeInt('from', { description: 'The lowest.' }),
@@ -51,7 +51,7 @@ export const HealthCheckRef = builder.objectRef<HealthCheck>('HealthCheck').impl
   }),
 });
 
-const StatusRangeInput = builder.inputType('StatusRangeInput', {
+export const StatusRangeInput = builder.inputType('StatusRangeInput', {
   description: 'HTTP status codes, both ends included, 100 to 599.',
   fields: (t) => ({
     from: t.int({ description: 'The lowest.' }),

@@ -92,7 +92,7 @@ mutation({
 mutation({
   name: 'stopService',
   description:
-    'Stops all jobs of a service until its next redeploy; an open redeploy is canceled. NotRedeployableError where a customization would be lost. Needs the scope `deploy`.',
+    'Stops all jobs of a service until its next redeploy; an open redeploy is canceled. NotRedeployableError where a customization would be lost, or where the platform operates the service. Needs the scope `deploy`.',
   input: builder.inputType('StopServiceInput', {
     description: 'A service to stop.',
     fields: (t) => ({ serviceId: t.id({ description: 'Which service.' }) }),

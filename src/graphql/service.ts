@@ -4,6 +4,7 @@ import { findService } from '../control/finding.ts';
 import { jobsPage, redeploysPage, releasesPage } from '../control/loading.ts';
 import { isId } from '../ids.ts';
 import { jobStates, jobTypes } from '../model/jobs.ts';
+import { operatedTypes } from '../model/service-types/index.ts';
 import { compareSpecs, type Size, strategyOf } from '../model/spec.ts';
 import { asksOnly, briefFields } from './asked.ts';
 import { builder } from './builder.ts';
@@ -76,8 +77,10 @@ builder.node(ServiceRef, {
           count,
         })),
     }),
-    redeployable: t.exposeBoolean('redeployable', {
-      description: 'False: it carries a customization, and only the support side may redeploy or stop it.',
+    redeployable: t.boolean({
+      description:
+        'False: it carries a customization or is operated by the platform, and only the support side may redeploy or stop it.',
+      resolve: ({ type, redeployable }) => redeployable && !operatedTypes.includes(type),
     }),
     strategy: t.field({
       type: StrategyEnum,

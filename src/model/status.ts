@@ -1,4 +1,5 @@
-// The health shown for a service and an environment, computed from jobs alone so that no two views can disagree.
+// The health shown for a service and an environment, computed from jobs and checks by one rule, so that no two views can
+// disagree.
 
 export const healths = ['NOT_DEPLOYED', 'STOPPED', 'DEPLOYING', 'HEALTHY', 'DEGRADED', 'FAILING'] as const;
 export type Health = (typeof healths)[number];
@@ -10,6 +11,8 @@ export interface ServiceFacts {
   /** Deploy and worker jobs that the running spec wants; null before the first redeploy that succeeded. */
   readonly wanted: number | null;
   readonly healthy: number;
+  /** Checks in a hard state other than OK. */
+  readonly failingChecks: number;
 }
 
 export function serviceHealth(facts: ServiceFacts): Health {
@@ -18,7 +21,7 @@ export function serviceHealth(facts: ServiceFacts): Health {
   if (facts.stopped) return 'STOPPED';
   if (facts.wanted === null) return 'NOT_DEPLOYED';
   if (facts.wanted === 0) return 'STOPPED';
-  if (facts.healthy >= facts.wanted) return 'HEALTHY';
+  if (facts.healthy >= facts.wanted) return facts.failingChecks > 0 ? 'DEGRADED' : 'HEALTHY';
   return facts.healthy === 0 ? 'FAILING' : 'DEGRADED';
 }
 

@@ -1,5 +1,5 @@
 // The log of check results: its tables, its pages by check, and its retention. How a log is read is numbered-log.ts's.
-import { and, asc, eq, gt, inArray } from 'drizzle-orm';
+import { and, asc, eq, gt, inArray, sql } from 'drizzle-orm';
 import type { Nudges } from './nudges.ts';
 import { type NumberedLog, openLog } from './numbered-log.ts';
 import type { Reader, Store } from './open.ts';
@@ -54,6 +54,21 @@ const pages = {
   parent: checkResults.checkId,
   newestFirst: true,
 } as const;
+
+/** Of checks as they were read, the results that they name as their newest. */
+export async function listLatestResults(
+  reader: Reader,
+  checks: readonly { readonly environmentId: string; readonly latestSeq: number | null }[],
+): Promise<ResultRow[]> {
+  const places = checks.flatMap(({ environmentId, latestSeq }) =>
+    latestSeq === null ? [] : [sql`(${environmentId}::uuid, ${latestSeq}::bigint)`],
+  );
+  if (places.length === 0) return [];
+  return reader
+    .select()
+    .from(checkResults)
+    .where(sql`(${checkResults.environmentId}, ${checkResults.seq}) in (${sql.join(places, sql`, `)})`);
+}
 
 export async function listResultEpochs(
   reader: Reader,

@@ -10,6 +10,7 @@ import type { Caller } from '../../src/model/callers.ts';
 import { type Api, globalId, openApi } from '../support/api.ts';
 import { bringCertificate } from '../support/certificate.ts';
 import { furnish } from '../support/furnish.ts';
+import { window } from './bad-checks.ts';
 import type { Objects } from './bad-input.ts';
 import { badInputs } from './bad-inputs.ts';
 import { mutations } from './root-fields.ts';
@@ -23,6 +24,8 @@ const codes: Readonly<Record<string, string>> = {
   StalePlanError: 'STALE',
   NotRedeployableError: 'NOT_REDEPLOYABLE',
 };
+
+const kindOf: Readonly<Record<string, string>> = { Ticket: 'SupportTicket', Window: 'MaintenanceWindow' };
 
 let api: Api;
 let ordinary: Caller;
@@ -90,12 +93,14 @@ for (const [name, cases] of Object.entries(badInputs))
       const argument = mutationFields()[name]?.args[0];
       const type = argument && getNamedType(argument.type);
       if (!isInputObjectType(type)) throw new Error(`${name} takes no input`);
-      const ids = Object.values(type.getFields()).filter((field) => getNamedType(field.type) === GraphQLID);
+      const ids = Object.values(type.getFields()).filter(
+        (field) => getNamedType(field.type) === GraphQLID && field.name.endsWith('Id'),
+      );
       const { input: base } = (mutations[name]?.variables?.(objects) ?? {}) as { input: object };
       const before = await api.dump();
       for (const { name: field } of ids) {
         const named = field.charAt(0).toUpperCase() + field.slice(1, -2);
-        const kind = named === 'Ticket' ? 'SupportTicket' : named;
+        const kind = kindOf[named] ?? named;
         const bad = ['', 'no id', '%', globalId('Pod', newId()), globalId('', newId())];
         for (const id of [...bad, 'x'.repeat(10_000)]) {
           const seen = await refused(name, { ...base, [field]: id }, api.admin);
@@ -139,6 +144,11 @@ test('the same key with another input is a conflict and changes nothing', async 
     openSupportTicket: ['Please', 'Please do'].map((text) => ({
       ...{ environmentId: objects.Environment, kind: 'OTHER', text },
     })) as [object, object],
+    createCheck: [1, 2].map((n) => ({ serviceId: objects.Service, name: `keyed ${n}`, tcp: {} })) as [
+      object,
+      object,
+    ],
+    planMaintenance: [window(objects), { ...window(objects), note: 'other' }],
     createToken: [2100, 2101].map((year) => ({
       ...{ name: 'keyed', scopes: ['READ'], expiresAt: expiresAt(year) },
     })) as [object, object],

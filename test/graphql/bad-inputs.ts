@@ -1,5 +1,6 @@
 // What each mutation must refuse, with which typed error at which field. A mutation without a list fails the test.
 import type { Furnished } from '../support/furnish.ts';
+import { badChecks } from './bad-checks.ts';
 import { type BadInput, badKeys, badNames, long } from './bad-input.ts';
 import { badRouting } from './bad-routing.ts';
 import { badTickets } from './bad-tickets.ts';
@@ -219,6 +220,7 @@ export const badInputs: Readonly<Record<string, readonly BadInput[]>> = {
   ],
   ...badRouting,
   ...badTickets,
+  ...badChecks,
   createToken: [
     ...badNames((_o, name) => ({ name, scopes: ['READ'] })),
     [v, 'scopes', () => ({ name: 'a', scopes: [] })],

@@ -6,7 +6,7 @@ export interface RootField {
   /** The object's kind within an environment; undefined where the field is about none. */
   readonly about?:
     | ('Environment' | 'Service' | 'Redeploy' | 'Job' | 'Token' | 'Pod')
-    | ('Site' | 'Certificate' | 'SupportTicket');
+    | ('Site' | 'Certificate' | 'SupportTicket' | 'Check' | 'Incident' | 'MaintenanceWindow');
   /** Besides `read`, which every field but the viewer needs. */
   readonly needs?: 'deploy' | 'admin' | 'operator';
   /** A query for something invisible answers with null instead of an error. */
@@ -73,6 +73,15 @@ export const mutations: Readonly<Record<string, RootField>> = Object.fromEntries
     ...{ ticketId: o.SupportTicket, accept: false, answer: '' },
   })),
   change('withdrawSupportTicket', 'deploy', 'SupportTicket', (o) => ({ ticketId: o.endedTicket })),
+  change('createCheck', 'deploy', 'Service', (o) => ({ serviceId: o.Service, name: '', http: {} })),
+  change('updateCheck', 'deploy', 'Check', (o) => ({ checkId: o.Check })),
+  change('deleteCheck', 'deploy', 'Check', (o) => ({ checkId: o.builtInCheck })),
+  change('runCheck', 'deploy', 'Check', (o) => ({ checkId: o.Check })),
+  change('acknowledgeIncident', 'deploy', 'Incident', (o) => ({ incidentId: o.endedIncident })),
+  change('planMaintenance', 'deploy', 'Environment', (o) => ({
+    ...{ environmentId: o.Environment, startsAt: '2020-01-02T00:00:00Z', endsAt: '2020-01-01T00:00:00Z' },
+  })),
+  change('endMaintenance', 'deploy', 'MaintenanceWindow', (o) => ({ windowId: o.endedWindow })),
   change('createToken', 'admin', 'Environment', (o) => ({
     ...{ environmentId: o.Environment, name: 'made', scopes: ['READ'] },
   })),
@@ -108,6 +117,10 @@ export const queries: Readonly<Record<string, RootField>> = {
     ...{ about: 'Environment', variables: (o) => ({ id: o.Environment }) },
     document: 'query ($id: ID!) { it: events(environmentId: $id, first: 1) { endCursor } }',
   },
+  checkResults: {
+    ...{ about: 'Environment', variables: (o) => ({ id: o.Environment }) },
+    document: 'query ($id: ID!) { it: checkResults(environmentId: $id, first: 1) { endCursor } }',
+  },
   redeployPlan: {
     ...{ about: 'Service', variables: (o) => ({ id: o.Service }) },
     document: 'query ($id: ID!) { it: redeployPlan(serviceId: $id) { planHash } }',
@@ -125,6 +138,9 @@ export const nodes: Readonly<Record<string, RootField>> = {
   Site: { about: 'Site', ...node('Site') },
   Certificate: { about: 'Certificate', ...node('Certificate') },
   SupportTicket: { about: 'SupportTicket', ...node('SupportTicket') },
+  Check: { about: 'Check', ...node('Check') },
+  Incident: { about: 'Incident', ...node('Incident') },
+  MaintenanceWindow: { about: 'MaintenanceWindow', ...node('MaintenanceWindow') },
   Token: { about: 'Token', needs: 'admin', ...node('Token') },
   // Where things run is no secret of an organization.
   Pod: { about: 'Pod', document: '{ it: installation { version } }' },
@@ -145,6 +161,10 @@ export const subscriptions: Readonly<Record<string, RootField>> = {
   environmentEvents: {
     ...{ about: 'Environment', variables: (o) => ({ id: o.Environment }) },
     document: watching('environmentEvents', 'environmentId: $id').replace(', $in: ID', ''),
+  },
+  checkResults: {
+    ...{ about: 'Environment', variables: (o) => ({ id: o.Environment }) },
+    document: watching('checkResults', 'environmentId: $id').replace(', $in: ID', ''),
   },
   redeployProgress: {
     ...{ about: 'Redeploy', variables: (o) => ({ id: o.Redeploy }) },

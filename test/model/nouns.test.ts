@@ -106,11 +106,19 @@ test('places of lines go forward whatever the clock does, and each line has a pl
   );
 });
 
-const facts: ServiceFacts = { stopped: false, failing: false, redeploying: false, wanted: 2, healthy: 2 };
+const facts: ServiceFacts = {
+  stopped: false,
+  failing: false,
+  redeploying: false,
+  wanted: 2,
+  healthy: 2,
+  failingChecks: 0,
+};
 test.each<[Health, Partial<ServiceFacts>]>([
   ['HEALTHY', {}],
   ['HEALTHY', { healthy: 3 }],
   ['DEGRADED', { healthy: 1 }],
+  ['DEGRADED', { failingChecks: 1 }],
   ['FAILING', { healthy: 0 }],
   ['FAILING', { failing: true }],
   ['STOPPED', { wanted: 0, healthy: 0 }],

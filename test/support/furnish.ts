@@ -1,6 +1,7 @@
 // An environment with one of everything in it: a code service that runs a release with a worker target, a spare one, a
 // cache with an open redeploy, jobs alive and ended, sites with a certificate, tickets, a token bound to it. Rows as the
 // orchestrator would have written them.
+import { createCheck } from '../../src/control/checks.ts';
 import type { Control } from '../../src/control/control.ts';
 import { createService } from '../../src/control/create-service.ts';
 import { createEnvironment } from '../../src/control/environments.ts';
@@ -10,6 +11,8 @@ import type { Caller } from '../../src/model/callers.ts';
 import type { JobState } from '../../src/model/jobs.ts';
 import { standardLimits } from '../../src/model/sites.ts';
 import { insertCertificate } from '../../src/postgres/certificates.ts';
+import { listChecksOf } from '../../src/postgres/checks.ts';
+import { insertIncident, insertMaintenanceWindow } from '../../src/postgres/incidents.ts';
 import { insertJobs } from '../../src/postgres/jobs.ts';
 import { insertRedeploy, insertRelease, updateRedeploy } from '../../src/postgres/redeploys.ts';
 import { wantedSpec } from '../../src/postgres/request-redeploy.ts';
@@ -42,6 +45,13 @@ export interface Furnished {
   /** Open, of kind OTHER. */
   readonly SupportTicket: string;
   readonly endedTicket: string;
+  /** HTTP, made by a user, with an open incident. */
+  readonly Check: string;
+  readonly builtInCheck: string;
+  readonly Incident: string;
+  readonly endedIncident: string;
+  readonly MaintenanceWindow: string;
+  readonly endedWindow: string;
 }
 
 export async function furnish(control: Control, caller: Caller, namespace: string): Promise<Furnished> {
@@ -63,6 +73,7 @@ export async function furnish(control: Control, caller: Caller, namespace: strin
     ...made,
     ...reached,
     ...(await withTickets(control, environmentId)),
+    ...(await withChecks(control, caller, environmentId, serviceId)),
     Environment: globalId('Environment', environmentId),
     Service: globalId('Service', serviceId),
     spare: globalId('Service', spare.ids.serviceId),
@@ -85,6 +96,9 @@ export function nowhere(): Furnished {
     Variable: globalId('Variable', `${newId()}/GREETING`),
     ...{ Site: of('Site'), ownSite: of('Site'), Certificate: of('Certificate') },
     ...{ SupportTicket: of('SupportTicket'), endedTicket: of('SupportTicket') },
+    ...{ Check: of('Check'), builtInCheck: of('Check') },
+    ...{ Incident: of('Incident'), endedIncident: of('Incident') },
+    ...{ MaintenanceWindow: of('MaintenanceWindow'), endedWindow: of('MaintenanceWindow') },
   };
 }
 
@@ -160,6 +174,34 @@ async function withTickets(control: Control, environmentId: string) {
     return {
       SupportTicket: globalId('SupportTicket', open.id),
       endedTicket: globalId('SupportTicket', other.id),
+    };
+  });
+}
+
+async function withChecks(control: Control, caller: Caller, environmentId: string, serviceId: string) {
+  const given = { serviceId, name: 'front page', type: 'HTTP' };
+  const { checkId } = (await createCheck(control, caller, given)).ids;
+  return control.store.db.transaction(async (tx) => {
+    const builtIn = (await listChecksOf(tx, environmentId)).find((each) => each.serviceId === serviceId);
+    const seen = { environmentId, serviceId, checkId, worst: 'CRITICAL' as const, output: 'It hangs.' };
+    const at = (minutes: number) => new Date(Date.now() - minutes * 60_000);
+    const ended = await insertIncident(tx, {
+      ...{ id: newId(), ...seen, state: 'RESOLVED', openedAt: at(9) },
+      ...{ resolvedAt: at(8), resolution: 'RECOVERED' },
+    });
+    const open = await insertIncident(tx, { id: newId(), ...seen, openedAt: at(1) });
+    const planned = { environmentId, createdBy: 'test' };
+    const past = { startsAt: at(9), endsAt: at(8) };
+    const over = await insertMaintenanceWindow(tx, { id: newId(), ...planned, ...past });
+    const coming = { startsAt: at(-60), endsAt: at(-90) };
+    const next = await insertMaintenanceWindow(tx, { id: newId(), ...planned, ...coming });
+    return {
+      Check: globalId('Check', checkId),
+      builtInCheck: globalId('Check', builtIn?.id ?? ''),
+      Incident: globalId('Incident', open.id),
+      endedIncident: globalId('Incident', ended.id),
+      MaintenanceWindow: globalId('MaintenanceWindow', next.id),
+      endedWindow: globalId('MaintenanceWindow', over.id),
     };
   });
 }
