@@ -1,6 +1,5 @@
 // What users say of a check: common fields, and the settings of each type of check in fields of their own.
-import type { CheckInput } from '../control/checks.ts';
-import { InvalidInput } from '../errors.ts';
+import type { CheckInput } from '../control/check-fields.ts';
 import { checkLimits } from '../model/monitoring/results.ts';
 import { builder } from './builder.ts';
 import { described } from './described.ts';
@@ -154,26 +153,23 @@ interface Given {
   readonly dependsOn?: readonly (string | number)[] | null | undefined;
 }
 
-/** The common fields, with the settings and the type that they are of. */
-export function givenCheck(given: Given): CheckInput & { readonly settingsOf?: string } {
+/** The common fields, with the settings by the type that they are of. */
+export function givenCheck(given: Given): CheckInput {
   const { http, tcp, certificate, dependsOn, ...rest } = given;
-  const told = Object.entries({ HTTP: http, TCP: tcp, CERTIFICATE: certificate }).filter(
-    ([, each]) => each != null,
+  const told = Object.entries({ HTTP: http, TCP: tcp, CERTIFICATE: certificate }).flatMap(([type, each]) =>
+    each == null ? [] : [[type, plain(each)]],
   );
-  if (told.length > 1)
-    throw new InvalidInput(['input'], 'must have at most one of http, tcp and certificate.');
-  const [settingsOf, settings] = told[0] ?? [];
-  const present = Object.entries(settings ?? {}).filter(([, value]) => value != null);
   return {
     ...(rest as CheckInput),
     ...(dependsOn == null
       ? {}
       : { dependsOn: dependsOn.map((id) => localId('Check', String(id), ['input', 'dependsOn'])) }),
-    ...(settingsOf === undefined ? {} : { settingsOf, settings: plain(Object.fromEntries(present)) }),
+    settings: Object.fromEntries(told),
   };
 }
 
 /** Inputs come without a prototype, which schemas of settings do not take for objects. */
-function plain(value: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  return JSON.parse(JSON.stringify(value)) as Record<string, unknown>;
+function plain(given: object): Readonly<Record<string, unknown>> {
+  const present = Object.fromEntries(Object.entries(given).filter(([, value]) => value != null));
+  return JSON.parse(JSON.stringify(present)) as Record<string, unknown>;
 }

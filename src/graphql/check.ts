@@ -1,7 +1,6 @@
 // Checks: the type, its lists on environments and services, and the mutations.
 import * as control from '../control/checks.ts';
 import { checksPage, incidentsPage, resultsPage } from '../control/monitoring-loading.ts';
-import { InvalidInput } from '../errors.ts';
 import { isId } from '../ids.ts';
 import type { Threshold } from '../model/monitoring/observations.ts';
 import { builder } from './builder.ts';
@@ -178,16 +177,9 @@ mutation({
   input: CreateCheckInputRef,
   payload: payload('CreateCheckPayload', 'The new check.'),
   run: (room, caller, input) => {
-    const { settingsOf, ...given } = givenCheck(input as never);
-    if (settingsOf === undefined)
-      throw new InvalidInput(['input'], 'must have exactly one of http, tcp and certificate.');
     const { serviceId, name } = input as unknown as { readonly serviceId: string; readonly name: string };
-    return control.createCheck(room, caller, {
-      ...given,
-      name,
-      type: settingsOf,
-      serviceId: serviceIdOf(serviceId),
-    });
+    const given = givenCheck(input as never);
+    return control.createCheck(room, caller, { ...given, name, serviceId: serviceIdOf(serviceId) });
   },
 });
 

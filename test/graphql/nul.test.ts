@@ -42,6 +42,10 @@ const passing: Readonly<Record<string, (o: Furnished) => object>> = {
   requestCertificate: (o) => ({
     ...{ environmentId: o.Environment, name: 'New', source: 'SELF_SIGNED', hosts: ['a.example.org'] },
   }),
+  createCheck: (o) => ({ serviceId: o.Service, name: 'new', http: {} }),
+  planMaintenance: (o) => ({
+    ...{ environmentId: o.Environment, startsAt: '2100-01-01T00:00:00Z', endsAt: '2100-01-02T00:00:00Z' },
+  }),
   openSupportTicket: (o) => ({ environmentId: o.Environment, kind: 'OTHER', text: 'Please' }),
   resolveSupportTicket: (o) => ({ ticketId: o.SupportTicket, accept: false }),
 };

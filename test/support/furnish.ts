@@ -179,7 +179,7 @@ async function withTickets(control: Control, environmentId: string) {
 }
 
 async function withChecks(control: Control, caller: Caller, environmentId: string, serviceId: string) {
-  const given = { serviceId, name: 'front page', type: 'HTTP' };
+  const given = { serviceId, name: 'front page', settings: { HTTP: {} } };
   const { checkId } = (await createCheck(control, caller, given)).ids;
   return control.store.db.transaction(async (tx) => {
     const builtIn = (await listChecksOf(tx, environmentId)).find((each) => each.serviceId === serviceId);
