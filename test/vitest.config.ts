@@ -1,6 +1,7 @@
 // How the tests run. The conditions make graphql load once (it would come twice, as CommonJS and as module, and refuse
 // itself); forks, because tests kill and time processes; two at a time, because the machines this runs on have two cores.
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './longest-first.ts';
 
 export default defineConfig({
   root: new URL('..', import.meta.url).pathname,
@@ -10,6 +11,7 @@ export default defineConfig({
     globalSetup: ['test/support/global-setup.ts'],
     pool: 'forks',
     maxWorkers: 2,
+    sequence: { sequencer: LongestFirst },
     testTimeout: 30_000,
     hookTimeout: 30_000,
     teardownTimeout: 30_000,

@@ -1,7 +1,7 @@
 // Two processes over one database: whoever holds a service works on it alone, and what a holder can't do any more another
 // does. A holder that was stopped in the midst of a step and comes back does nothing of it.
 import postgres from 'postgres';
-import { afterEach, expect, test } from 'vitest';
+import { expect, type TestContext, test } from 'vitest';
 import { type CrashChild, startChild } from '../support/crash-child.ts';
 import type { CrashOptions } from '../support/crash-main.ts';
 import { expectPeace } from '../support/oracle.ts';
@@ -17,21 +17,22 @@ import {
 } from '../support/world.ts';
 
 const settings = { settleSeconds: 0.3, healthySeconds: 20 };
-const closers: (() => Promise<unknown>)[] = [];
 
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
-});
+/** Called when the test has ended, the last first. */
+type Close = TestContext['onTestFinished'];
 
-async function freshWorld(orchestrate: boolean): Promise<{ world: World; start: () => Promise<CrashChild> }> {
+async function freshWorld(
+  onEnd: Close,
+  orchestrate: boolean,
+): Promise<{ world: World; start: () => Promise<CrashChild> }> {
   const database = await freshDatabase();
-  closers.push(() => database.drop());
+  onEnd(() => database.drop());
   const world = await openWorld(database.url, { orchestrate, settings });
-  closers.push(() => world.close());
+  onEnd(() => world.close());
   const options: CrashOptions = { url: database.url, dataDirectory: world.dataDirectory, settings };
   const start = async () => {
     const child = await startChild(options);
-    closers.push(() => child.end());
+    onEnd(() => child.end());
     return child;
   };
   return { world, start };
@@ -39,8 +40,27 @@ async function freshWorld(orchestrate: boolean): Promise<{ world: World; start: 
 
 const calls = (child: CrashChild) => child.lines.filter((line) => line.startsWith('call '));
 
-test('a holder that was stopped for longer than its lease destroys and writes nothing when it comes back', async () => {
-  const { world, start } = await freshWorld(false);
+test('a holder that is killed is followed by the other replica within 3 s', async ({ onTestFinished }) => {
+  const { world, start } = await freshWorld(onTestFinished, false);
+  const replicas = [await start(), await start()];
+  const { serviceId } = await newService(world, { scale: 2 });
+  await redeployed(world, serviceId);
+  await Promise.all(replicas.map((replica) => replica.arm('START_JOB:EFFECT')));
+  const redeployId = await askRedeploy(world, serviceId);
+  await Promise.race(replicas.map((replica) => replica.dead));
+  const diedAt = performance.now();
+  // The other comes by the same point and would die of it too.
+  await Promise.all(replicas.map((replica) => replica.waitFor('hit START_JOB:EFFECT', 5_000)));
+  expect(performance.now() - diedAt).toBeLessThan(3_000);
+  await start();
+  expect((await endOfRedeploy(world, redeployId)).state).toBe('SUCCEEDED');
+  await expectPeace(world);
+}, 60_000);
+
+test.concurrent('a holder that was stopped for longer than its lease destroys and writes nothing when it comes back', async ({
+  onTestFinished,
+}) => {
+  const { world, start } = await freshWorld(onTestFinished, false);
   const holder = await start();
   const { serviceId } = await newService(world, { scale: 2 });
   await redeployed(world, serviceId);
@@ -71,33 +91,16 @@ test('a holder that was stopped for longer than its lease destroys and writes no
   await expectPeace(world);
 }, 90_000);
 
-test('a holder that is killed is followed by the other replica within 3 s', async () => {
-  const { world, start } = await freshWorld(false);
-  const replicas = [await start(), await start()];
-  const { serviceId } = await newService(world, { scale: 2 });
-  await redeployed(world, serviceId);
-  await Promise.all(replicas.map((replica) => replica.arm('START_JOB:EFFECT')));
-  const redeployId = await askRedeploy(world, serviceId);
-  await Promise.race(replicas.map((replica) => replica.dead));
-  const diedAt = performance.now();
-  // The other comes by the same point and would die of it too.
-  await Promise.all(replicas.map((replica) => replica.waitFor('hit START_JOB:EFFECT', 5_000)));
-  expect(performance.now() - diedAt).toBeLessThan(3_000);
-  await start();
-  expect((await endOfRedeploy(world, redeployId)).state).toBe('SUCCEEDED');
-  await expectPeace(world);
-}, 60_000);
-
-test('a replica that can not take its sign of life again at once takes it later', async () => {
-  const { world } = await freshWorld(true);
+test.concurrent('a replica that can not take its sign of life again at once takes it later', async ({
+  onTestFinished,
+}) => {
+  const { world } = await freshWorld(onTestFinished, true);
   const { serviceId } = await newService(world);
   await redeployed(world, serviceId);
   const admin = postgres(world.url, { max: 1 });
   const rival = postgres(world.url, { max: 1, connection: { application_name: 'rival' } });
-  closers.push(
-    () => admin.end(),
-    () => rival.end(),
-  );
+  onTestFinished(() => admin.end());
+  onTestFinished(() => rival.end());
   const signs = (granted: boolean, ofRival = false) => admin`
     select pid, objid::int as number from pg_locks join pg_stat_activity using (pid)
     where locktype = 'advisory' and classid = 7226002 and datname = current_database()

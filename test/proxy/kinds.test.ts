@@ -170,19 +170,19 @@ function pieces(host: string, path: string, headers: Record<string, string> = {}
   });
 }
 
-test('events come one by one, and a stream of them may be quiet for longer than other answers', async () => {
+test.concurrent('events come one by one, and a stream of them may be quiet for longer than other answers', async () => {
   const events = await pieces('quiet.example', '/events', { accept: 'text/event-stream' });
   expect(events).toMatchObject({ text: 'data: first\n\ndata: last\n\n', whole: true });
   expect((events.at.at(-1) ?? 0) - (events.at[0] ?? 0)).toBeGreaterThan(2000);
   expect(await pieces('quiet.example', '/events')).toMatchObject({ text: 'data: first\n\n', whole: false });
 });
 
-test('an answer begins before the request has ended', async () => {
+test.concurrent('an answer begins before the request has ended', async () => {
   const answer = await pieces('plain.example', '/stream', { 'transfer-encoding': 'chunked' }, ['more']);
   expect(answer).toMatchObject({ text: 'firstsecond', whole: true });
 });
 
-test('a visitor that stops sending is cut off at its site’s longer limit, one that waits for its answer is not', async () => {
+test.concurrent('a visitor that stops sending is cut off at its site’s longer limit, one that waits for its answer is not', async () => {
   const head = (host: string): string =>
     `POST /upload HTTP/1.1\r\nHost: ${host}\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n`;
   const began = performance.now();
@@ -195,7 +195,7 @@ test('a visitor that stops sending is cut off at its site’s longer limit, one 
   expect((await ask(proxy.address, 'plain.example', body)).body).toBe('thought');
 });
 
-test('headers that trickle in end after ten seconds', { timeout: 20_000 }, async () => {
+test.concurrent('headers that trickle in end after ten seconds', { timeout: 20_000 }, async () => {
   const trickle = await inBits(proxy.address, 8080, [
     'GET / HTTP/1.1\r\nHost: plain.example\r\n',
     ...Array.from({ length: 500 }, (_, at) => `X-${at}: y\r\n`),
