@@ -150,7 +150,10 @@ function stepsToWaitOut(situation: RedeploySituation): RedeployStep[] {
   const began = new Date(redeploy.phases.at(-1)?.startedAt ?? now);
   const until = new Date(began.getTime() + redeploy.spec.overlapSeconds * 1000);
   const old = oldJobs(situation);
-  if (now >= until || old.length === 0) return [{ do: 'ENTER_DRAIN' }];
+  if (now >= until || old.length === 0)
+    return isAwaited(situation)
+      ? [...stepsForLeaving(situation), waitForProxies(now, drainBy(redeploy))]
+      : [{ do: 'ENTER_DRAIN' }];
   const workers = old.filter((job) => job.type === 'WORKER' && !isLeaving(job));
   return [
     ...stepsForLeaving(situation),
@@ -159,9 +162,21 @@ function stepsToWaitOut(situation: RedeploySituation): RedeployStep[] {
   ];
 }
 
+/** A proxy that came up since the switch, and started from what was before it, still sends requests to the old jobs. */
+function isAwaited({ redeploy, jobs, proxies, now }: RedeploySituation): boolean {
+  const serving = oldJobs({ redeploy, jobs }).some((job) => job.type === 'DEPLOY');
+  return proxies === 'BEHIND' && serving && now < drainBy(redeploy);
+}
+
+/** Whatever the proxies say: the old jobs must be gone by the deadline. */
+function drainBy({ deadlineAt }: RedeployView): Date {
+  return new Date(deadlineAt.getTime() - drainSeconds * 1000);
+}
+
 function stepsToStopOld(situation: RedeploySituation): RedeployStep[] {
   const late = situation.now >= situation.redeploy.deadlineAt;
   const old = late ? [] : oldJobs(situation);
+  if (isAwaited(situation)) return [waitForProxies(situation.now, drainBy(situation.redeploy))];
   if (old.length > 0) return old.map((job) => stop(job, replacedByRedeploy));
   return [{ do: 'END', state: 'SUCCEEDED' }];
 }
@@ -200,6 +215,6 @@ function ownJobs({ redeploy, jobs }: RedeploySituation): JobView[] {
   return jobs.filter((job) => job.redeployId === redeploy.id);
 }
 
-function oldJobs({ redeploy, jobs }: RedeploySituation): JobView[] {
+function oldJobs({ redeploy, jobs }: Pick<RedeploySituation, 'redeploy' | 'jobs'>): JobView[] {
   return jobs.filter((job) => isAlive(job) && job.redeployId !== redeploy.id);
 }

@@ -30,8 +30,8 @@ export function watch(world: World): void {
   };
 }
 
-/** A proxy that comes up in the midst of a redeploy isn't waited for by that one; it counts from the next on. */
-const longestRedeployMs = 12_000;
+/** What a proxy that comes up may take until it knows the rotation of that moment. */
+const settlingMs = 2_000;
 
 /** S1, after everything that happens; and since when a job gets no requests any more, for those that it still has. */
 export function watchRotation(world: World): () => void {
@@ -48,7 +48,7 @@ export function watchRotation(world: World): () => void {
       for (const servers of memory.servers.values())
         for (const { name, state } of servers) if (state === 'READY') lastReadyAt.set(name, now);
     const settled = ([container]: (typeof serving)[number]) =>
-      now - (proxies.seenAt.get(container) ?? now) > longestRedeployMs;
+      now - (proxies.seenAt.get(container) ?? now) > settlingMs;
     const [only] = serving.filter(settled);
     // Of two it is for the edge to choose.
     if (!scenario.gentle || only === undefined || serving.length > 1) return;
