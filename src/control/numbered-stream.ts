@@ -38,8 +38,8 @@ export interface Selection<Item extends Numbered, Part> {
   readonly after?: string | null | undefined;
   /** Where to begin without `after`. */
   readonly begin: 'NOW' | 'FIRST';
-  /** Whether nothing can follow this item. */
-  readonly isLast: (item: Item) => boolean;
+  /** Whether nothing can follow this item; undefined: no item says so, and the stream ends once its subject has. */
+  readonly isLast?: ((item: Item) => boolean) | undefined;
   /** Whether the subject has ended, so that nothing can follow what is in the log. */
   readonly ended: () => Promise<boolean>;
 }
@@ -59,11 +59,13 @@ export async function* streamLog<Item extends Numbered, Part>(
     let caughtUp = false;
     let fromItsOpening = part !== undefined && selection.after == null;
     let sureOfEnd = false;
+    let endMayHaveCome = false;
     let quietSince = performance.now();
     if (start.gap !== undefined) yield start.gap;
     while (!signal.aborted) {
       // Asked before reading: what ends the subject is in the log before it shows as ended.
-      const ended = caughtUp ? false : await selection.ended();
+      const ended = caughtUp && !endMayHaveCome ? false : await selection.ended();
+      endMayHaveCome = false;
       const fromTable = ended || fromItsOpening || sureOfEnd;
       const items = await log.read(environmentId, seq, batch, { part: part?.of, fromTable });
       const [first] = items;
@@ -76,7 +78,7 @@ export async function* streamLog<Item extends Numbered, Part>(
         seq = item.seq;
         if (wanted) yield { kind: 'ITEM', cursor: places.at(seq), item };
         if (wanted) quietSince = performance.now();
-        if (signal.aborted || selection.isLast(item)) return;
+        if (signal.aborted || selection.isLast?.(item)) return;
       }
       if (items.length === batch) continue;
       // The window may still be filling: what was there when the stream began is in the table at least.
@@ -85,6 +87,7 @@ export async function* streamLog<Item extends Numbered, Part>(
         continue;
       }
       sureOfEnd = false;
+      if (caughtUp && ended) return;
       if (!caughtUp) {
         caughtUp = true;
         yield { kind: 'CAUGHT_UP', cursor: places.at(seq) };
@@ -94,6 +97,7 @@ export async function* streamLog<Item extends Numbered, Part>(
       const quietMs = performance.now() - quietSince;
       if (quietMs >= heartbeatMs) {
         quietSince = performance.now();
+        endMayHaveCome = selection.isLast === undefined;
         yield { kind: 'HEARTBEAT', cursor: places.at(seq) };
         continue;
       }
@@ -127,7 +131,8 @@ export async function* streamChanges<Item extends Numbered, Part>(
     environmentId,
     isLast,
     ended,
-  }: Pick<Selection<Item, Part>, 'log' | 'environmentId' | 'isLast' | 'ended'>,
+  }: Pick<Selection<Item, Part>, 'log' | 'environmentId' | 'ended'> &
+    Required<Pick<Selection<Item, Part>, 'isLast'>>,
   concerns: (item: Item) => boolean,
   signal: AbortSignal,
 ): AsyncGenerator<Position, void, undefined> {
@@ -147,7 +152,7 @@ export async function* streamChanges<Item extends Numbered, Part>(
       if (items.length === batch) continue;
       if (changed && !signal.aborted) yield { environmentId, epoch, seq };
       changed = false;
-      if (items.some(isLast)) return;
+      if (items.some((item) => isLast?.(item))) return;
     }
   } finally {
     following.release();

@@ -30,7 +30,6 @@ export async function resultSelection(
       (serviceId === undefined || row.serviceId === serviceId) &&
       (checkId === undefined || row.checkId === checkId) &&
       (states === undefined || states.includes(row.state)),
-    isLast: () => false,
   };
 }
 

@@ -108,7 +108,7 @@ builder.subscriptionField('checkResults', (t) =>
   t.field({
     type: CheckResultItemRef,
     description:
-      'Log stream of the results of all checks of an environment, in the order they were recorded, each once. Without `after` it starts at now. Retention: 14 days and 100,000 results an environment at least.',
+      'Log stream of the results of all checks of an environment, in the order they were recorded, each once. Without `after` it starts at now. Completes after the deletion of the environment. Retention: 14 days and 100,000 results an environment at least.',
     authScopes: { may: 'READ' },
     args: {
       environmentId: t.arg.id({ description: 'Which environment.' }),

@@ -36,7 +36,7 @@ async function mutate(name: string, input: object): Promise<Record<string, unkno
 
 async function newCheck(input: object): Promise<string> {
   const made = await mutate('createCheck', {
-    ...{ serviceId: own.Service, name: `check ${Math.random()}`, tcp: {} },
+    ...{ serviceId: own.Service, name: `check ${++number}`, tcp: {} },
     ...input,
   });
   return (made.check as { id: string }).id;

@@ -169,26 +169,6 @@ test.each<Case>([
     during('OVERLAP', [...drained, ...news], { now: ago(-25) }),
     [{ do: 'ENTER_DRAIN' }],
   ],
-  [
-    'a proxy that came up since is behind: the old ones are not drained yet',
-    during('OVERLAP', [...drained, ...news], { now: ago(-25), proxies: 'BEHIND' }),
-    [wait(ago(-26))],
-  ],
-  [
-    'nor stopped, when it comes up as they are being drained',
-    during('DRAIN', [...drained, ...news], { proxies: 'BEHIND' }),
-    [wait(ago(-1))],
-  ],
-  [
-    'it stays behind until the deadline is near: stopped all the same',
-    during('DRAIN', [...drained, ...news], { proxies: 'BEHIND', view: { deadlineAt: ago(-10) } }),
-    drained.map(({ id }) => stop(id, replaced)),
-  ],
-  [
-    'it is behind and nothing old gets requests: nobody is waited for',
-    during('OVERLAP', news, { proxies: 'BEHIND' }),
-    [{ do: 'ENTER_DRAIN' }],
-  ],
   ['nothing old: nobody is waited for', during('OVERLAP', news), [{ do: 'ENTER_DRAIN' }]],
   [
     'no overlap period: drain at once',

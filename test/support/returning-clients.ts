@@ -30,9 +30,11 @@ export interface Following {
   /** The place to begin behind. */
   readonly after?: string;
   readonly onItem?: (item: Seen) => void;
+  /** What is asked of an item; of an event its type and message when absent. */
+  readonly selection?: string;
 }
 
-const selection =
+const ofEvents =
   '{ __typename ... on Event { cursor type message } ... on RedeployEnded { state } ... on Gap { cursor } }';
 const backOffMs = 50;
 
@@ -46,7 +48,7 @@ export function followOverSocket(following: Following): ReturningClient {
       retryAttempts: 0,
     });
     signal.addEventListener('abort', () => client.terminate());
-    const query = `subscription { it: ${following.field}(${following.arguments}${place}) ${selection} }`;
+    const query = `subscription { it: ${following.field}(${following.arguments}${place}) ${following.selection ?? ofEvents} }`;
     for await (const { data, errors } of client.iterate<{ it: Seen }>({ query })) {
       if (errors !== undefined) throw new Refused(JSON.stringify(errors));
       if (data) yield { item: data.it, cursor: data.it.cursor };
@@ -59,7 +61,7 @@ export function followOverSse(following: Following): ReturningClient {
   const { url, token, after: first } = following;
   return follow(following, async function* (after, signal) {
     const place = first === undefined ? '' : `, after: "${first}"`;
-    const query = `subscription { it: ${following.field}(${following.arguments}${place}) ${selection} }`;
+    const query = `subscription { it: ${following.field}(${following.arguments}${place}) ${following.selection ?? ofEvents} }`;
     for await (const { id, event, data } of readEvents(url, token, query, signal, after)) {
       if (event === 'complete') return;
       const { data: answer, errors } = JSON.parse(data) as { data?: { it: Seen }; errors?: unknown };
