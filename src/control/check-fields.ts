@@ -9,6 +9,11 @@ import { checkName, checkRange } from '../model/rules.ts';
 import type { Change } from '../postgres/change.ts';
 import { type CheckRow, listChecksById } from '../postgres/checks.ts';
 
+/** What the catalogue tells of a type of check. */
+export type CheckTypeEntry = Pick<CheckType, 'type' | 'title' | 'description' | 'standard'>;
+
+export const checkCatalogue: readonly CheckTypeEntry[] = [...checkTypes.values()];
+
 /** Absent fields keep their present or standard value. */
 export interface CheckInput {
   readonly name?: string | null | undefined;

@@ -1,4 +1,5 @@
 // What can be had (the catalogue), where things run (pods), and how the installation's parts are.
+import { type CheckTypeEntry, checkCatalogue } from '../control/check-fields.ts';
 import { checkHealth } from '../control/health.ts';
 import { databaseVersion } from '../control/installation.ts';
 import type { EngineKind } from '../model/service-types/engine-kind.ts';
@@ -62,6 +63,23 @@ const NamedSizeRef = builder.objectRef<(typeof namedSizes)[number]>('NamedSize')
   }),
 });
 
+const CheckTypeEntryRef = builder.objectRef<CheckTypeEntry>('CheckTypeEntry').implement({
+  description: 'A type of check.',
+  fields: (t) => ({
+    type: t.exposeString('type', { description: 'Its name.' }),
+    title: t.exposeString('title', { description: 'Its name for people.' }),
+    description: t.exposeString('description', { description: 'What it looks at.' }),
+    intervalSeconds: t.int({
+      description: 'Between two runs unless a check says otherwise.',
+      resolve: ({ standard }) => standard.intervalSeconds,
+    }),
+    timeoutSeconds: t.int({
+      description: 'How long a run may take unless a check says otherwise.',
+      resolve: ({ standard }) => standard.timeoutSeconds,
+    }),
+  }),
+});
+
 const CatalogueRef = builder.objectRef<Record<never, never>>('Catalogue').implement({
   description: 'What a form for services needs.',
   fields: (t) => ({
@@ -74,6 +92,11 @@ const CatalogueRef = builder.objectRef<Record<never, never>>('Catalogue').implem
       type: [RuntimeEntryRef],
       description: 'Runtimes of databases and caches.',
       resolve: () => engineKinds,
+    }),
+    checkTypes: t.field({
+      type: [CheckTypeEntryRef],
+      description: 'Types of checks.',
+      resolve: () => [...checkCatalogue],
     }),
     sizes: t.field({ type: [NamedSizeRef], description: 'Customary sizes.', resolve: () => namedSizes }),
     largestMemoryMiB: t.int({
@@ -90,7 +113,7 @@ const CatalogueRef = builder.objectRef<Record<never, never>>('Catalogue').implem
 builder.queryField('catalogue', (t) =>
   t.field({
     type: CatalogueRef,
-    description: 'What can be had: service types, runtimes, versions, sizes.',
+    description: 'What can be had: service types, runtimes, versions, sizes, types of checks.',
     authScopes: { may: 'READ' },
     resolve: () => ({}),
   }),

@@ -128,6 +128,28 @@ test('a state is hard once it was seen often enough, and makes one incident, whi
   ]);
 });
 
+test('events link to what they are about, and the catalogue names the types of checks', async () => {
+  await seen('OK', 'CRITICAL', 'CRITICAL', 'OK');
+  const { data } = await api.run(
+    `query ($id: ID!) { catalogue { checkTypes { type title description intervalSeconds timeoutSeconds } }
+      events(environmentId: $id, first: 100) { items {
+        ... on CheckStateChanged { type state before flapping check { id } }
+        ... on IncidentChanged { type incident { state check { id } } check { id } } } } }`,
+    { id: own.Environment },
+  );
+  const told = data.events.items.filter((item: { type?: string }) => item.type !== undefined);
+  const mine = { check: { id: checkId } };
+  const incident = { state: 'RESOLVED', ...mine };
+  expect(told).toEqual([
+    { type: 'CHECK_STATE_CHANGED', state: 'OK', before: 'PENDING', flapping: false, ...mine },
+    { type: 'INCIDENT_OPENED', incident, ...mine },
+    { type: 'CHECK_STATE_CHANGED', state: 'CRITICAL', before: 'CRITICAL', flapping: false, ...mine },
+    { type: 'INCIDENT_RESOLVED', incident, ...mine },
+    { type: 'CHECK_STATE_CHANGED', state: 'OK', before: 'CRITICAL', flapping: false, ...mine },
+  ]);
+  expect(data.catalogue.checkTypes.map(({ type }: { type: string }) => type)).toContain('HTTP');
+});
+
 test('a service with a hard bad check is degraded for as long, and a paused check is not counted', async () => {
   const status = async () => {
     const source = 'query ($id: ID!) { node(id: $id) { ... on Service { status } } }';

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import Docker from 'dockerode';
 import { asc, eq } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createCheck, runCheck } from '../../src/control/checks.ts';
 import { stopService } from '../../src/control/delete-service.ts';
 import { createEnvironment } from '../../src/control/environments.ts';
 import { redeployService } from '../../src/control/redeploy.ts';
@@ -70,6 +71,43 @@ test('a sandbox has no monitor, and every other environment one that customers l
     refused,
   );
   await expect(stopService(world.control, customer, { serviceId: monitorId })).rejects.toMatchObject(refused);
+});
+
+test('a check is run on demand: in a sandbox by the control plane, elsewhere by the monitor', {
+  timeout: 120_000,
+}, async () => {
+  const sandboxed = await newService(world);
+  await redeployed(world, sandboxed.serviceId);
+  const port = (await listChecksOf(db(), sandboxed.environmentId)).find((each) => each.name === 'port');
+  const answered = async (checkId: string, state: string, source: string) => {
+    const before = (await resultsOf(checkId)).length;
+    await runCheck(world.control, world.caller, { checkId });
+    await until(
+      'the result is there',
+      () => resultsOf(checkId),
+      (rows) => rows.slice(before).some((row) => row.state === state && row.source === source),
+      45_000,
+    );
+  };
+  await answered(port?.id ?? '', 'OK', 'CONTROL_PLANE');
+  await stopService(world.control, world.caller, { serviceId: sandboxed.serviceId });
+  await until(
+    'it has stopped',
+    () => livingJobs(world, sandboxed.serviceId),
+    (jobs) => jobs.length === 0,
+    45_000,
+  );
+  await answered(port?.id ?? '', 'CRITICAL', 'CONTROL_PLANE');
+  const monitored = await newService(world, { environmentId });
+  await redeployed(world, monitored.serviceId);
+  const made = {
+    serviceId: monitored.serviceId,
+    name: 'front',
+    intervalSeconds: 86_400,
+    settings: { HTTP: {} },
+  };
+  const { ids } = await createCheck(world.control, world.caller, made);
+  await answered(ids.checkId, 'CRITICAL', 'MONITOR');
 });
 
 test('a service that dies raises one incident, which ends by itself; results keep their order over a redeploy of the monitor', {
