@@ -2,6 +2,7 @@
 // is told what to check whenever that has changed, and its results are taken by its cursor. A batch and the cursor behind it
 // are one transaction, so that whoever dies at any point, each result is kept once and in order. A monitor that isn't heard
 // of is told of as CRITICAL.
+import { waitForAny } from '../clock.ts';
 import { containerName } from '../model/jobs.ts';
 import type { Taken } from '../model/monitoring/agent.ts';
 import type { NewResult } from '../model/monitoring/results.ts';
@@ -16,6 +17,7 @@ import { wantedConfiguration } from './monitor-configuration.ts';
 import { type MonitorVoice, newVoice, noteLost, noteSilence } from './monitor-silence.ts';
 import { answerRunRequests } from './run-requests.ts';
 
+/** While anything is monitored or asked to be run; otherwise, and without the duty, as often as that is renewed. */
 const lookEveryMs = 1_000;
 const renewEveryMs = 5_000;
 const waitMs = 10_000;
@@ -31,11 +33,17 @@ interface Followed {
   client: MonitorClient | undefined;
 }
 
-export async function watchMonitors(deps: Deps, signal: AbortSignal): Promise<void> {
+export async function watchMonitors(
+  deps: Deps,
+  asked: () => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
   const followed = new Map<string, Followed>();
   const following = new Set<Promise<void>>();
   let heldUntil = 0;
   while (!signal.aborted) {
+    let busy = false;
+    const wakened = asked();
     try {
       const now = deps.clock.now();
       if (now >= heldUntil)
@@ -56,12 +64,14 @@ export async function watchMonitors(deps: Deps, signal: AbortSignal): Promise<vo
         following.add(done);
       }
       for (const { monitor, voice } of followed.values()) await noteSilence(deps, monitor, voice);
-      if (heldUntil !== 0) await answerRunRequests(deps, (id) => followed.get(id)?.client, signal);
+      const waiting =
+        heldUntil !== 0 && (await answerRunRequests(deps, (id) => followed.get(id)?.client, signal));
+      busy = waiting || monitors.length > 0;
     } catch (error) {
       if (!signal.aborted) deps.logger.error({ err: error }, 'the watch on monitors failed; it goes on');
     }
-    const pause = heldUntil === 0 ? renewEveryMs : lookEveryMs;
-    await deps.clock.sleep(pause, signal).catch(() => {});
+    const pause = busy ? lookEveryMs : renewEveryMs;
+    await waitForAny([wakened], pause, signal, deps.clock);
   }
   await Promise.allSettled(following);
 }

@@ -44,9 +44,16 @@ export function startOrchestrator(deps: BuildDeps): Orchestrator {
   const builds = new Map<string, Promise<void>>();
   let wake = Promise.withResolvers<void>();
   const asked = () => wake.promise;
+  let toCheck = Promise.withResolvers<void>();
+  const askedForChecks = () => toCheck.promise;
   const stopListening = deps.nudges.listen((topic) => {
     if (topic === undefined || topic === 'due') rouse();
+    if (topic === undefined || topic === 'checks') rouseChecks();
   });
+  function rouseChecks(): void {
+    toCheck.resolve();
+    toCheck = Promise.withResolvers();
+  }
   function rouse(): void {
     wake.resolve();
     wake = Promise.withResolvers();
@@ -110,7 +117,10 @@ export function startOrchestrator(deps: BuildDeps): Orchestrator {
   const compareMs = deps.settings.compareSeconds * 1_000;
   const loops = [
     // Whoever waits leaves a trace on the promise it waits for: none may stand for long.
-    every(deps, closing.signal, rouseMs, undefined, async () => rouse()),
+    every(deps, closing.signal, rouseMs, undefined, async () => {
+      rouse();
+      rouseChecks();
+    }),
     every(deps, closing.signal, pollMs, asked, takeServices),
     every(deps, closing.signal, pollMs, asked, takeBuilds),
     every(deps, closing.signal, renewMs, undefined, renew),
@@ -120,7 +130,7 @@ export function startOrchestrator(deps: BuildDeps): Orchestrator {
     comparePeriodically(deps, closing.signal),
     every(deps, closing.signal, compareMs, undefined, () => compareProxies(deps, closing.signal)),
     watchHealth(deps, closing.signal),
-    watchMonitors(deps, closing.signal),
+    watchMonitors(deps, askedForChecks, closing.signal),
     keepEdge(deps, asked, closing.signal),
     every(deps, closing.signal, certificatesMs, undefined, () => obtainCertificates(deps, closing.signal)),
   ];

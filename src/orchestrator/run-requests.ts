@@ -16,13 +16,14 @@ const running = new Set<string>();
 /** After that the answer is a result that says why there is none. */
 const patienceMs = 20_000;
 
+/** Says whether any is still waiting. */
 export async function answerRunRequests(
   deps: Deps,
   clientOf: (environmentId: string) => MonitorClient | undefined,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
   const requests = await listRunRequests(deps.store.db);
-  if (requests.length === 0) return;
+  if (requests.length === 0) return false;
   const asked = await listCheckedServicesById(
     deps.store.db,
     requests.map(({ id }) => id),
@@ -37,6 +38,7 @@ export async function answerRunRequests(
       )
       .finally(() => running.delete(id));
   }
+  return true;
 }
 
 async function answer(
