@@ -135,7 +135,7 @@ test('each result is kept and seen once and in order, whenever the control plane
     expect(times).toEqual([...times].sort((a, b) => a - b));
     // Nobody was there for more than fifteen seconds, and none is missing.
     const gaps = times.slice(1).map((time, index) => time - (times[index] ?? 0));
-    expect(Math.max(...gaps)).toBeLessThan(5_000);
+    expect(Math.max(...gaps)).toBeLessThan(12_000);
   }
   const epoch = stream?.epoch ?? '';
   const cursors = rows.map((row) => writeCursor({ ...row, epoch }, 'RESULTS'));

@@ -1,3 +1,5 @@
+// Checks that users make, change, pause, run and remove, and what users may change of built-in ones. A change takes effect
+// within seconds, without a redeploy.
 import { checkTypes } from '../checks/index.ts';
 import { Conflict, InvalidInput, LimitReached, NotFound } from '../errors.ts';
 import { newId } from '../ids.ts';

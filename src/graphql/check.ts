@@ -186,7 +186,7 @@ mutation({
 mutation({
   name: 'updateCheck',
   description:
-    'Changes, pauses or takes up a check, within a second and without a redeploy. A built-in one keeps its name. Needs the scope `deploy`.',
+    'Changes, pauses or takes up a check, within seconds and without a redeploy. A built-in one keeps its name. Needs the scope `deploy`.',
   input: UpdateCheckInputRef,
   payload: payload('UpdateCheckPayload', 'The changed check.'),
   run: (room, caller, input) => {

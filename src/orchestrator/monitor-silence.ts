@@ -13,6 +13,11 @@ const standardSilenceSeconds = 30;
 const okEveryMs = 60_000;
 const silentEveryMs = 10_000;
 
+/** From when on it counts as silent. */
+export function silenceMs({ settings }: Deps): number {
+  return (settings.monitorSilenceSeconds ?? standardSilenceSeconds) * 1_000;
+}
+
 export interface MonitorVoice {
   /** By the clock of the loops; when it was first followed, before it was heard. */
   heardAt: number;
@@ -29,7 +34,7 @@ export async function noteSilence(deps: Deps, monitor: Monitor, voice: MonitorVo
   const now = deps.clock.now();
   if (!monitor.wanted) voice.heardAt = now;
   const silentMs = now - voice.heardAt;
-  const silent = silentMs > (deps.settings.monitorSilenceSeconds ?? standardSilenceSeconds) * 1_000;
+  const silent = silentMs > silenceMs(deps);
   if (!monitor.wanted || (now < voice.nextAt && silent === voice.silent)) return;
   // Until it was heard after a takeover nothing is known of it.
   if (!silent && silentMs > waitOfOneAnswerMs) return;

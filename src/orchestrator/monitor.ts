@@ -14,13 +14,13 @@ import { recordResults } from '../postgres/record-results.ts';
 import type { Deps } from './deps.ts';
 import { type MonitorClient, openMonitorClient, type Taking } from './monitor-client.ts';
 import { wantedConfiguration } from './monitor-configuration.ts';
-import { type MonitorVoice, newVoice, noteLost, noteSilence } from './monitor-silence.ts';
+import { type MonitorVoice, newVoice, noteLost, noteSilence, silenceMs } from './monitor-silence.ts';
 import { answerRunRequests } from './run-requests.ts';
 
 /** While anything is monitored or asked to be run; otherwise, and without the duty, as often as that is renewed. */
 const lookEveryMs = 1_000;
 const renewEveryMs = 5_000;
-const waitMs = 10_000;
+const longestWaitMs = 10_000;
 const againMs = 1_000;
 
 /** One monitor as this replica follows it. */
@@ -129,6 +129,8 @@ async function converse(
   let from = await takenUpTo(deps, environmentId);
   let seenEvents = -1;
   let told = -1;
+  // Asked several times before it counts as silent.
+  const waitMs = Math.min(longestWaitMs, Math.floor(silenceMs(deps) / 3));
   while (!signal.aborted && followed.monitor.jobId === jobId) {
     followed.wake = new AbortController();
     const { eventSeq } = followed.monitor;

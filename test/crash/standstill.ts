@@ -18,6 +18,8 @@ import { witness } from './witness.ts';
 const settings = { settleSeconds: 0.3, healthySeconds: 20 };
 const stillMs = 25_000;
 const takeoverMs = 20_000;
+/** A stop of a job may take its grace of 30 s and what follows. */
+const endMs = 90_000;
 /** For whatever it was about to do when it comes back. */
 const backMs = 3_000;
 const scale = 2;
@@ -66,7 +68,7 @@ async function comeBack(
     );
   await until('another has taken over', () => leases(world, site), takenOver, 1.5 * takeoverMs);
   say(`at ${place}: taken over after ${Math.round(performance.now() - stillSince)} ms`);
-  assert.equal((await endOfRedeploy(world, redeployId)).state, 'SUCCEEDED');
+  assert.equal((await endOfRedeploy(world, redeployId, endMs)).state, 'SUCCEEDED');
   // What it was about to tell the proxy, or to stop, is another's now.
   assert.equal((await redeployed(world, site.serviceId)).state, 'SUCCEEDED');
   await expectPeace(world);
