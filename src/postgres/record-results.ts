@@ -18,7 +18,7 @@ import {
   resolveIncidents,
 } from './incidents.ts';
 import type { Transaction } from './open.ts';
-import { storableJson } from './storable.ts';
+import { storableJson, storableText } from './storable.ts';
 import { checkResults, checks, resultStreams } from './tables/checks.ts';
 import { redeploys } from './tables/redeploys.ts';
 import { services } from './tables/services.ts';
@@ -29,9 +29,11 @@ type Row = Omit<typeof checkResults.$inferInsert, 'seq' | 'recordedAt'>;
 export async function recordResults(
   change: Change,
   environmentId: string,
-  results: readonly NewResult[],
+  made: readonly NewResult[],
 ): Promise<void> {
-  if (results.length === 0) return;
+  if (made.length === 0) return;
+  // What servers say stands in it: one that can't be kept would hold up all that come after it.
+  const results = made.map((each) => ({ ...each, output: storableText(each.output) }));
   const { tx } = change;
   // First, as for every change of what is in it.
   await waitForEnvironment(tx, environmentId);
