@@ -24,10 +24,12 @@ export interface MonitorVoice {
   /** When the next result is due. */
   nextAt: number;
   silent: boolean;
+  /** It answers, and what it says could not be kept. */
+  stuck: boolean;
 }
 
 export function newVoice(now: number): MonitorVoice {
-  return { heardAt: now, nextAt: now, silent: false };
+  return { heardAt: now, nextAt: now, silent: false, stuck: false };
 }
 
 export async function noteSilence(deps: Deps, monitor: Monitor, voice: MonitorVoice): Promise<void> {
@@ -41,7 +43,12 @@ export async function noteSilence(deps: Deps, monitor: Monitor, voice: MonitorVo
   voice.silent = silent;
   voice.nextAt = now + (silent ? silentEveryMs : okEveryMs);
   const seconds = Math.round(silentMs / 1_000);
-  const where = monitor.jobId === null ? 'No job of it runs' : 'Its job runs and does not answer';
+  const where =
+    monitor.jobId === null
+      ? 'No job of it runs'
+      : voice.stuck
+        ? 'It answers, and its results can not be kept; see the log of the control plane'
+        : 'Its job runs and does not answer';
   const output = silent
     ? `The monitor has been silent for ${seconds} s; nothing is checked meanwhile, or its results wait. ${where}.`
     : 'The monitor answers.';

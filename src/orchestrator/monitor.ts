@@ -107,7 +107,11 @@ async function follow(deps: Deps, followed: Followed, signal: AbortSignal): Prom
         await converse(deps, followed, client, jobId, signal);
       } catch (error) {
         // Silence is told of by itself; a monitor that is being replaced says nothing for a moment.
-        if (!signal.aborted) deps.logger.info({ err: error, environmentId }, 'a monitor could not be asked');
+        if (!signal.aborted)
+          deps.logger[followed.voice.stuck ? 'error' : 'info'](
+            { err: error, environmentId },
+            followed.voice.stuck ? 'results of a monitor could not be kept' : 'a monitor could not be asked',
+          );
       } finally {
         followed.client = undefined;
         client.close();
@@ -139,12 +143,15 @@ async function converse(
       if (wanted.revision !== told) await tell(deps, environmentId, client, wanted);
       told = wanted.revision;
       seenEvents = eventSeq;
-      followed.voice.heardAt = deps.clock.now();
+      if (!followed.voice.stuck) followed.voice.heardAt = deps.clock.now();
     }
     const taken = await client.take(from, waitMs, AbortSignal.any([signal, followed.wake.signal]));
     if (taken === undefined) continue;
-    followed.voice.heardAt = deps.clock.now();
+    // Of what it says is made use only once it is kept.
+    followed.voice.stuck = true;
     from = await keep(deps, environmentId, from, taken);
+    followed.voice.stuck = false;
+    followed.voice.heardAt = deps.clock.now();
   }
 }
 

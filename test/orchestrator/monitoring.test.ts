@@ -195,3 +195,39 @@ test('a monitor that is frozen is told of as CRITICAL, and its results come once
     60_000,
   );
 });
+
+test('a monitor whose results can not be kept does not count as well, and none of them is lost', {
+  timeout: 120_000,
+}, async () => {
+  const own = (await listChecksOf(db(), environmentId)).find((each) => each.type === 'MONITOR');
+  const { raw } = world.control.store;
+  await raw`create function refuse() returns trigger language plpgsql as $$ begin
+    if new.source = 'MONITOR' then raise exception 'no room'; end if; return new; end $$`;
+  await raw`create trigger refusing before insert on check_results for each row execute function refuse()`;
+  try {
+    await until(
+      'it is an incident',
+      () => incidentsOf(own?.id ?? ''),
+      (rows) => rows.some((row) => row.state === 'OPEN' && row.output.includes('can not be kept')),
+      40_000,
+    );
+  } finally {
+    await raw`drop trigger refusing on check_results`;
+  }
+  await until(
+    'it is resolved',
+    () => incidentsOf(own?.id ?? ''),
+    (rows) => rows.every((row) => row.state === 'RESOLVED'),
+    60_000,
+  );
+  await expectAllTaken();
+});
+
+/** The monitor's store numbers from 1 without a hole: as many are kept as its last number says. */
+async function expectAllTaken(): Promise<void> {
+  const [row] = await world.control.store.raw`
+    select taken_seq::int as taken, (select count(*)::int from check_results kept
+      where kept.environment_id = stream.environment_id and kept.source = 'MONITOR') as kept
+    from result_streams stream where environment_id = ${environmentId}`;
+  expect(row?.kept).toBe(row?.taken);
+}
