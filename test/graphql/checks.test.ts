@@ -260,21 +260,6 @@ test('results come by pages and by subscription, the same, from any cursor, each
   expect(wrong.errors[0]?.message).toContain('no cursor of a stream of check results');
 });
 
-test('what no text column takes is kept so that it can be, in results and incidents', async () => {
-  clock += 1_000;
-  const made = { state: 'CRITICAL' as const, output: 'It said \0 and \ud800.', metrics: [], durationMs: 1 };
-  const result = {
-    ...made,
-    checkId: localIdOf(checkId),
-    startedAt: new Date(clock),
-    source: 'MONITOR' as const,
-  };
-  const again = { ...result, metrics: [{ name: 'a\0', value: 1, unit: '\ud800' }] };
-  await change(api.control, (current) => recordResults(current, localIdOf(own.Environment), [result, again]));
-  const { latest, incidents } = await check();
-  expect([latest.output, incidents.nodes[0].output]).toEqual(Array(2).fill('It said \u2400 and \ufffd.'));
-});
-
 test('what is past its retention is a Gap', async () => {
   await seen('OK', 'CRITICAL', 'OK');
   const { items } = await page(undefined, 1);
