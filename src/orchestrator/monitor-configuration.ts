@@ -69,5 +69,15 @@ function targetOf(
   const kind = findEngineKind(runtime);
   const standard = kind?.port ?? (type === 'SERVICE_PROXY' ? serviceProxy.ports.http : webPort);
   const place = { host: dnsName, port: check.port ?? standard };
-  return credentials === undefined || check.type !== kind?.check ? place : { ...place, ...credentials };
+  if (credentials === undefined || check.type !== kind?.check) return place;
+  return { ...place, ...signIn(kind.url(dnsName, credentials)) };
+}
+
+/** As other services sign in: some engines have no users, some no databases. */
+function signIn(address: string): Pick<CheckTarget, 'user' | 'password' | 'database'> {
+  if (!URL.canParse(address)) return {};
+  const { username, password, pathname } = new URL(address);
+  const parts = { user: username, password, database: pathname.replace(/^\//, '') };
+  const given = Object.entries(parts).filter(([, each]) => each !== '');
+  return Object.fromEntries(given.map(([name, each]) => [name, decodeURIComponent(each)]));
 }

@@ -5,6 +5,7 @@ import Docker from 'dockerode';
 import { asc, eq } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createCheck, runCheck } from '../../src/control/checks.ts';
+import { createService } from '../../src/control/create-service.ts';
 import { stopService } from '../../src/control/delete-service.ts';
 import { createEnvironment } from '../../src/control/environments.ts';
 import { redeployService } from '../../src/control/redeploy.ts';
@@ -108,6 +109,23 @@ test('a check is run on demand: in a sandbox by the control plane, elsewhere by 
   };
   const { ids } = await createCheck(world.control, world.caller, made);
   await answered(ids.checkId, 'CRITICAL', 'MONITOR');
+});
+
+test('databases and caches are signed in to as their clients do', { timeout: 150_000 }, async () => {
+  const wanted = [
+    { type: 'CACHE', runtime: 'REDIS', label: 'redis' },
+    { type: 'CACHE', runtime: 'MEMCACHED', label: 'memcached' },
+    { type: 'DATABASE', runtime: 'POSTGRESQL', label: 'postgresql' },
+    { type: 'DATABASE', runtime: 'MARIADB', label: 'mariadb' },
+  ] as const;
+  const made = wanted.map((input) => createService(world.control, world.caller, { ...input, environmentId }));
+  const ids = (await Promise.all(made)).map((each) => each.ids.serviceId);
+  const own = async () => {
+    const checked = await listChecksOf(db(), environmentId);
+    return checked.filter(({ serviceId, name }) => ids.includes(serviceId) && name !== 'port');
+  };
+  for (const { serviceId, name } of await own()) await quick(serviceId, name);
+  await until('all are OK', own, (rows) => rows.every(({ state }) => state === 'OK'), 120_000);
 });
 
 test('a service that dies raises one incident, which ends by itself; results keep their order over a redeploy of the monitor', {
