@@ -12,10 +12,11 @@ import {
   findCheckByName,
   insertCheck,
   listChecksById,
+  removeCheck,
+  requestRun,
   updateCheck as writeCheck,
 } from '../postgres/checks.ts';
 import { resolveIncidents } from '../postgres/incidents.ts';
-import { databaseNow } from '../postgres/open.ts';
 import { tellResolved } from '../postgres/record-results.ts';
 import { type CheckInput, type Chosen, chosenFrom, typeOf } from './check-fields.ts';
 import { type Control, type Mutated, mutate } from './control.ts';
@@ -115,7 +116,7 @@ export function deleteCheck(
         type: 'Check',
         id: check.id,
       });
-    await writeCheck(change.tx, check.id, { deletedAt: databaseNow() as never });
+    await removeCheck(change.tx, check.id);
     await close(change, check, 'REMOVED');
     tell(change, check, 'CHECK_DELETED', `${caller.tokenName} removed the check ${check.name}.`, {});
     audit(change, caller, check, 'deleteCheck');
@@ -136,7 +137,7 @@ export function runCheck(
         'input',
         'checkId',
       ]);
-    await writeCheck(change.tx, check.id, { runRequestedAt: databaseNow() as never });
+    await requestRun(change.tx, check.id);
     tell(change, check, 'CHECK_RUN_REQUESTED', `${caller.tokenName} asked to run ${check.name} now.`, {});
     audit(change, caller, check, 'runCheck');
     return { ids: { checkId: check.id }, environmentId: check.environmentId };

@@ -4,7 +4,7 @@ import type { ObservedState } from '../model/monitoring/observations.ts';
 import type { ResultRow } from '../postgres/result-log.ts';
 import type { Control } from './control.ts';
 import { environmentSelection } from './event-stream.ts';
-import { type LogPage, readPage, type Selection, type StreamItem, streamLog } from './numbered-stream.ts';
+import type { Selection, StreamItem } from './numbered-stream.ts';
 
 export type { ResultRow };
 export type ResultItem = StreamItem<ResultRow>;
@@ -31,18 +31,4 @@ export async function resultSelection(
       (checkId === undefined || row.checkId === checkId) &&
       (states === undefined || states.includes(row.state)),
   };
-}
-
-export function streamResults(
-  selection: Selection<ResultRow, string>,
-  signal: AbortSignal,
-): AsyncGenerator<ResultItem, void, undefined> {
-  return streamLog(selection, signal);
-}
-
-export function readResults(
-  selection: Selection<ResultRow, string>,
-  limit: number,
-): Promise<LogPage<ResultRow>> {
-  return readPage(selection, limit);
 }

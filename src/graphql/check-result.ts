@@ -1,12 +1,7 @@
 // Results of checks: one outcome with its text and its numbers, and their stream by subscription and by query.
 import { writeCursor } from '../control/cursors.ts';
-import {
-  type ResultItem,
-  type ResultRow,
-  readResults,
-  resultSelection,
-  streamResults,
-} from '../control/result-stream.ts';
+import { type LogPage, readPage, streamLog } from '../control/numbered-stream.ts';
+import { type ResultItem, type ResultRow, resultSelection } from '../control/result-stream.ts';
 import { InvalidInput } from '../errors.ts';
 import type { Metric } from '../model/monitoring/observations.ts';
 import { builder } from './builder.ts';
@@ -104,6 +99,12 @@ function shown(item: ResultItem): Shown {
   return item.kind === 'ITEM' ? { ...item.item, cursor: item.cursor } : item;
 }
 
+const which = builder.args((t) => ({
+  serviceId: t.id({ required: false, description: 'Only those of this service.' }),
+  checkId: t.id({ required: false, description: 'Only those of this check.' }),
+  states: t.field({ type: [CheckStateEnum], required: false, description: 'Only these states.' }),
+}));
+
 builder.subscriptionField('checkResults', (t) =>
   t.field({
     type: CheckResultItemRef,
@@ -112,9 +113,7 @@ builder.subscriptionField('checkResults', (t) =>
     authScopes: { may: 'READ' },
     args: {
       environmentId: t.arg.id({ description: 'Which environment.' }),
-      serviceId: t.arg.id({ required: false, description: 'Only those of this service.' }),
-      checkId: t.arg.id({ required: false, description: 'Only those of this check.' }),
-      states: t.arg({ type: [CheckStateEnum], required: false, description: 'Only these states.' }),
+      ...which,
       after: t.arg({
         type: 'Cursor',
         required: false,
@@ -125,13 +124,13 @@ builder.subscriptionField('checkResults', (t) =>
       const filter = { ...filterOf(args), after: afterOf(context, args.after) };
       const id = localId('Environment', args.environmentId, ['environmentId']);
       const selection = await resultSelection(context.control, callerOf(context), id, filter, 'NOW');
-      return source(context, (signal) => streamResults(selection, signal));
+      return source(context, (signal) => streamLog(selection, signal));
     },
     resolve: (item, _args, context) => shown(present(context, item)),
   }),
 );
 
-type ResultPage = Awaited<ReturnType<typeof readResults>>;
+type ResultPage = LogPage<ResultRow>;
 
 const ResultPageRef = builder.objectRef<ResultPage>('CheckResultPage').implement({
   description: 'A page of the stream of check results, by the same cursors as the subscription.',
@@ -156,9 +155,7 @@ builder.queryField('checkResults', (t) =>
     authScopes: { may: 'READ' },
     args: {
       environmentId: t.arg.id({ description: 'Which environment.' }),
-      serviceId: t.arg.id({ required: false, description: 'Only those of this service.' }),
-      checkId: t.arg.id({ required: false, description: 'Only those of this check.' }),
-      states: t.arg({ type: [CheckStateEnum], required: false, description: 'Only these states.' }),
+      ...which,
       after: t.arg({
         type: 'Cursor',
         required: false,
@@ -173,7 +170,7 @@ builder.queryField('checkResults', (t) =>
       const filter = { ...filterOf(args), after: args.after };
       const id = localId('Environment', args.environmentId, ['environmentId']);
       const selection = await resultSelection(context.control, callerOf(context), id, filter, 'FIRST');
-      return readResults(selection, first);
+      return readPage(selection, first);
     },
   }),
 );

@@ -8,7 +8,7 @@ import type { Monitor } from '../postgres/monitors.ts';
 import { recordResults } from '../postgres/record-results.ts';
 import type { Deps } from './deps.ts';
 
-export const monitorCheck = 'MONITOR';
+const monitorCheck = 'MONITOR';
 const standardSilenceSeconds = 30;
 const okEveryMs = 60_000;
 const silentEveryMs = 10_000;

@@ -4,6 +4,7 @@ import limitTo from 'p-limit';
 import { runCheck } from '../checks/run.ts';
 import { change } from '../postgres/change.ts';
 import { listRunRequests, markRunTaken } from '../postgres/checks.ts';
+import { hasDuty } from '../postgres/duties.ts';
 import { findRunningAddress } from '../postgres/jobs.ts';
 import { type CheckedService, listCheckedServicesById } from '../postgres/monitors.ts';
 import { recordResults } from '../postgres/record-results.ts';
@@ -71,6 +72,7 @@ async function runHere(deps: Deps, asked: CheckedService): Promise<void> {
       ? { state: 'CRITICAL' as const, output: `No job of ${label} runs.`, metrics: [], durationMs: 0 }
       : await runCheck(type, { ...target, host: address }, settings, thresholds, timeoutSeconds * 1_000);
   await change(deps, async (current) => {
+    if (!(await hasDuty(current.tx, deps.replica, 'MONITORING'))) return;
     await recordResults(current, check.environmentId, [
       { ...seen, checkId: check.id, startedAt, source: 'CONTROL_PLANE' },
     ]);

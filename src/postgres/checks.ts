@@ -7,7 +7,6 @@ import { among, type PageRequest, pagesByParent } from './pages.ts';
 import { checks, resultStreams } from './tables/checks.ts';
 
 export type CheckRow = typeof checks.$inferSelect;
-export type ResultStreamRow = typeof resultStreams.$inferSelect;
 
 export async function createResultStream(
   tx: Transaction,
@@ -87,6 +86,14 @@ export async function updateCheck(
   return row;
 }
 
+export async function removeCheck(tx: Transaction, id: string): Promise<void> {
+  await tx.update(checks).set({ deletedAt: databaseNow() }).where(eq(checks.id, id));
+}
+
+export async function requestRun(tx: Transaction, id: string): Promise<void> {
+  await tx.update(checks).set({ runRequestedAt: databaseNow() }).where(eq(checks.id, id));
+}
+
 /** They are no longer made: what is known of them no longer holds. */
 export async function forgetStates(tx: Transaction, ids: readonly string[]): Promise<void> {
   if (ids.length === 0) return;
@@ -153,7 +160,7 @@ export function listRunRequests(reader: Reader): Promise<CheckRow[]> {
     .limit(100);
 }
 
-/** Unless it was asked for again meanwhile. */
+/** Unless it was asked for again meanwhile. A moment that was read has lost what is below its milliseconds. */
 export async function markRunTaken(
   tx: Pick<Transaction, 'update'>,
   id: string,
@@ -162,7 +169,12 @@ export async function markRunTaken(
   await tx
     .update(checks)
     .set({ runRequestedAt: null })
-    .where(and(eq(checks.id, id), eq(checks.runRequestedAt, requestedAt)));
+    .where(
+      and(
+        eq(checks.id, id),
+        sql`date_trunc('milliseconds', ${checks.runRequestedAt}) = ${requestedAt.toISOString()}`,
+      ),
+    );
 }
 
 export async function findCheckOfType(

@@ -1,5 +1,5 @@
 // Rows of incidents and of planned maintenance windows.
-import { and, asc, eq, gte, inArray, isNull, lte, ne, or, sql } from 'drizzle-orm';
+import { and, asc, eq, gte, inArray, lte, ne, sql } from 'drizzle-orm';
 import { incidentStates, type Resolution } from '../model/monitoring/incidents.ts';
 import { databaseNow, type Reader, type Transaction } from './open.ts';
 import { among, type PageRequest, pagesByParent } from './pages.ts';
@@ -146,8 +146,3 @@ const windowPages = {
   parent: maintenanceWindows.environmentId,
   newestFirst: true,
 } as const;
-
-/** Whether the window covers the service. */
-export function ofService(serviceId: string) {
-  return or(isNull(maintenanceWindows.serviceId), eq(maintenanceWindows.serviceId, serviceId));
-}

@@ -89,6 +89,12 @@ test('a check is run on demand: in a sandbox by the control plane, elsewhere by 
       (rows) => rows.slice(before).some((row) => row.state === state && row.source === source),
       45_000,
     );
+    await until(
+      'the request is answered for good',
+      () => db().select().from(checks).where(eq(checks.id, checkId)),
+      ([row]) => row?.runRequestedAt === null,
+      5_000,
+    );
   };
   await answered(port?.id ?? '', 'OK', 'CONTROL_PLANE');
   await stopService(world.control, world.caller, { serviceId: sandboxed.serviceId });
