@@ -167,6 +167,7 @@ export function deleteEnvironment(
         const placed = await lockService(change.tx, service.id);
         if (placed !== undefined) await markServiceDeleting(control, caller, change, placed.service);
       }
+    change.nudge('deletions');
     const subject = { subjectType: 'Environment', subjectId: environmentId };
     change.audit({ caller, action: 'deleteEnvironment', environmentId, ...subject });
     return { ids: { environmentId }, environmentId };

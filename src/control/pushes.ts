@@ -121,7 +121,7 @@ export async function recordPush(control: Control, push: PushedCommit): Promise<
       const subject = { environmentId, subjectType: 'Job', subjectId: job.id };
       current.audit({ caller, action: 'push', ...subject, after: sha });
     }
-    current.nudge('due');
+    current.nudge('builds');
     return job;
   });
   return value;

@@ -154,12 +154,14 @@ export async function deployableSpec(reader: Reader, service: ServiceRow): Promi
 }
 
 async function planHash(reader: Reader, service: ServiceRow, spec: Spec): Promise<string> {
-  const workers = (await listWorkers(reader, [service.id])).get(service.id) ?? {};
-  const open = (await findOpenRedeploys(reader, [service.id])).get(service.id);
+  const [workers, open] = await Promise.all([
+    listWorkers(reader, [service.id]),
+    findOpenRedeploys(reader, [service.id]),
+  ]);
   const text = planText(service.runningSpec ?? undefined, spec, {
-    openRedeployId: open?.id ?? null,
+    openRedeployId: open.get(service.id)?.id ?? null,
     stopped: service.stopped,
-    workers,
+    workers: workers.get(service.id) ?? {},
   });
   return createHash('sha256').update(text).digest('hex');
 }

@@ -27,7 +27,7 @@ export function clearAway(hold: Hold, { service }: Situation): Promise<Outcome> 
     await updateService(change.tx, serviceId, { deletedAt: databaseNow(), credentialsId: null });
     const gone = { environmentId, serviceId, type: 'SERVICE_DELETED' as const, data: {} };
     change.emit({ ...gone, message: `The service ${label} is deleted.` });
-    change.nudge('due');
+    change.nudge('deletions');
     return undefined;
   });
 }

@@ -3,6 +3,7 @@
 import { waitForAny } from '../clock.ts';
 import { type Claim, claimService, LeaseLost, releaseService, renewLeases } from '../postgres/replicas.ts';
 import { attend, type Crowd } from './attend.ts';
+import { openBells } from './bells.ts';
 import { type BuildDeps, build, nextBuild } from './build.ts';
 import { obtainCertificates } from './certificates.ts';
 import { compareProxies } from './compare-proxies.ts';
@@ -42,22 +43,9 @@ export function startOrchestrator(deps: BuildDeps): Orchestrator {
   const closing = new AbortController();
   const attending = new Map<string, Attending>();
   const builds = new Map<string, Promise<void>>();
-  let wake = Promise.withResolvers<void>();
-  const asked = () => wake.promise;
-  let toCheck = Promise.withResolvers<void>();
-  const askedForChecks = () => toCheck.promise;
-  const stopListening = deps.nudges.listen((topic) => {
-    if (topic === undefined || topic === 'due') rouse();
-    if (topic === undefined || topic === 'checks') rouseChecks();
-  });
-  function rouseChecks(): void {
-    toCheck.resolve();
-    toCheck = Promise.withResolvers();
-  }
-  function rouse(): void {
-    wake.resolve();
-    wake = Promise.withResolvers();
-  }
+  const bells = openBells(deps.nudges);
+  const asked = bells.asked('due');
+  const rouse = () => bells.ring('due');
 
   async function takeServices(): Promise<void> {
     while (hasRoom() && !closing.signal.aborted) {
@@ -70,8 +58,9 @@ export function startOrchestrator(deps: BuildDeps): Orchestrator {
       const crowd: Crowd = {
         waits: (waiting) => {
           if (held.waiting === waiting) return;
+          const wasFull = !hasRoom();
           held.waiting = waiting;
-          if (waiting) rouse();
+          if (wasFull && hasRoom()) rouse();
         },
         isDense: () => attending.size > mostAttended,
       };
@@ -117,28 +106,24 @@ export function startOrchestrator(deps: BuildDeps): Orchestrator {
   const compareMs = deps.settings.compareSeconds * 1_000;
   const loops = [
     // Whoever waits leaves a trace on the promise it waits for: none may stand for long.
-    every(deps, closing.signal, rouseMs, undefined, async () => {
-      rouse();
-      rouseChecks();
-    }),
+    every(deps, closing.signal, rouseMs, undefined, async () => bells.ringAll()),
     every(deps, closing.signal, pollMs, asked, takeServices),
-    every(deps, closing.signal, pollMs, asked, takeBuilds),
+    every(deps, closing.signal, pollMs, bells.asked('builds'), takeBuilds),
     every(deps, closing.signal, renewMs, undefined, renew),
-    every(deps, closing.signal, deletionsMs, asked, () => finishDeletions(deps)),
+    every(deps, closing.signal, deletionsMs, bells.asked('deletions'), () => finishDeletions(deps)),
     every(deps, closing.signal, historyMs, undefined, () => pruneHistory(deps)),
     watchEngine(deps, closing.signal),
     comparePeriodically(deps, closing.signal),
     every(deps, closing.signal, compareMs, undefined, () => compareProxies(deps, closing.signal)),
     watchHealth(deps, closing.signal),
-    watchMonitors(deps, askedForChecks, closing.signal),
+    watchMonitors(deps, bells.asked('checks'), closing.signal),
     keepEdge(deps, asked, closing.signal),
     every(deps, closing.signal, certificatesMs, undefined, () => obtainCertificates(deps, closing.signal)),
   ];
   return {
     close: async () => {
-      stopListening();
       closing.abort();
-      wake.resolve();
+      bells.close();
       await Promise.allSettled([
         ...loops,
         ...builds.values(),

@@ -16,17 +16,18 @@ export async function recordMove(
 ): Promise<JobRow | undefined> {
   // Whatever was seen of it: a switch may have put it in meanwhile.
   const leaves = job.rotation !== null && (state === 'STOPPING' || hasEnded(state));
-  const moved = await moveJob(change.tx, job.id, state, leaves ? { ...set, rotation: 'OUT' } : set);
-  if (moved === undefined) return undefined;
-  tellJob(change, label, moved);
-  if (leaves) await askProxies(change, moved.environmentId);
+  // Sent together; proxies that are asked without need find nothing to do.
+  const [moved] = await Promise.all([
+    moveJob(change.tx, job.id, state, leaves ? { ...set, rotation: 'OUT' } : set),
+    leaves ? askProxies(change, job.environmentId) : undefined,
+  ]);
+  if (moved !== undefined) tellJob(change, label, moved);
   return moved;
 }
 
 /** The environment's proxies take over who is in rotation at once. */
 export async function askProxies(change: Change, environmentId: string): Promise<void> {
-  await markProxiesDue(change.tx, environmentId);
-  change.nudge('due');
+  if (await markProxiesDue(change.tx, environmentId)) change.nudge('due');
 }
 
 /** What a step that moves one job leaves. */

@@ -11,29 +11,37 @@ import { type RedeployRow, updateRedeploy } from '../postgres/redeploys.ts';
 import { updateService } from '../postgres/services.ts';
 import { ImageMissing, labels } from '../runtime/runtime.ts';
 import { checkProxy } from './check-proxy.ts';
-import { type Hold, nothing, type Outcome, perform, type Recording } from './deps.ts';
+import { assertHeld, type Hold, nothing, type Outcome, perform, type Recording } from './deps.ts';
 import { progressReporter } from './image-progress.ts';
 import { type NewJob, scheduleJobs } from './record-job.ts';
 import { recordImageUnavailable, recordRefusal } from './redeploy-failure.ts';
 import type { Situation } from './situation.ts';
 import { hasToDrain, recordStopping } from './stop-job.ts';
 
-export function beginRedeploy(hold: Hold, redeploy: RedeployRow): Promise<Outcome> {
-  return perform(hold, 'BEGIN', nothing, async (change) => {
+/** Goes on to prepare: what that asks of the engine may be asked while this is written, for asking twice is as once. */
+export async function beginRedeploy(
+  hold: Hold,
+  situation: Situation,
+  redeploy: RedeployRow,
+): Promise<Outcome> {
+  assertHeld(hold);
+  const prepared = prepareOnEngine(hold, situation, redeploy);
+  prepared.catch(() => {});
+  const begun = await perform(hold, 'BEGIN', nothing, async (change) => {
     const message = 'Preparing the private network and volume.';
     const set = { state: 'RUNNING' as const, startedAt: databaseNow() };
     return enteredOnly(await enterPhase(change, redeploy, 'PREPARE', message, set));
   });
+  return begun?.redeploy && prepare(hold, situation, begun.redeploy, prepared);
 }
 
-export function prepare(hold: Hold, situation: Situation, redeploy: RedeployRow): Promise<Outcome> {
-  const effect = async () => {
-    const [imageId] = await Promise.all([
-      releaseOnEngine(hold, redeploy),
-      prepareNetwork(hold, situation, redeploy),
-    ]);
-    return imageId;
-  };
+export function prepare(
+  hold: Hold,
+  situation: Situation,
+  redeploy: RedeployRow,
+  prepared?: Promise<string | undefined>,
+): Promise<Outcome> {
+  const effect = () => prepared ?? prepareOnEngine(hold, situation, redeploy);
   return perform(hold, 'PREPARE', effect, async (change, imageId) => {
     const message = `Obtaining the image ${imageName(redeploy)}.`;
     const entered = await enterPhase(change, redeploy, 'PULL_IMAGE', message);
@@ -41,6 +49,19 @@ export function prepare(hold: Hold, situation: Situation, redeploy: RedeployRow)
     change.along('OBTAIN_IMAGE');
     return recordImage(change, situation, entered, imageId);
   });
+}
+
+/** Answers with the release's image when it is there. */
+async function prepareOnEngine(
+  hold: Hold,
+  situation: Situation,
+  redeploy: RedeployRow,
+): Promise<string | undefined> {
+  const [imageId] = await Promise.all([
+    releaseOnEngine(hold, redeploy),
+    prepareNetwork(hold, situation, redeploy),
+  ]);
+  return imageId;
 }
 
 async function prepareNetwork({ deps }: Hold, { service }: Situation, redeploy: RedeployRow): Promise<void> {

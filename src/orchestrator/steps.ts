@@ -30,7 +30,7 @@ export type Step =
 export function performStep(hold: Hold, situation: Situation, step: Step): Promise<Outcome> {
   switch (step.do) {
     case 'BEGIN':
-      return beginRedeploy(hold, openRedeploy(situation));
+      return beginRedeploy(hold, situation, openRedeploy(situation));
     case 'PREPARE':
       return prepare(hold, situation, openRedeploy(situation));
     case 'OBTAIN_IMAGE':

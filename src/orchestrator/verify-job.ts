@@ -1,6 +1,5 @@
 // Waiting until a started job is healthy, checked from outside its container: nothing has to exist in the user's image.
-import { type JobRow, listJobsById, markHealth, noteCheck } from '../postgres/jobs.ts';
-import { join } from '../postgres/rotation.ts';
+import { type JobRow, listJobsById, markHealthy, noteCheck } from '../postgres/jobs.ts';
 import { type Hold, type Outcome, perform } from './deps.ts';
 import { lookAt, observeJob } from './observe.ts';
 import { askProxies, movedOnly, tellJob } from './record-job.ts';
@@ -33,17 +32,17 @@ export async function verifyJob(
   let seenHealthy = false;
   const outcome = await perform(hold, 'VERIFY_JOB', effect, async (change, { healthy, attempts, output }) => {
     seenHealthy = healthy;
-    // Sent together; the second sees what the first has written.
-    const [, marked] = await Promise.all([
-      noteCheck(change.tx, job.id, attempts, output),
-      healthy ? markHealth(change.tx, job.id, 'HEALTHY', output) : undefined,
+    if (!healthy) {
+      await noteCheck(change.tx, job.id, attempts, output);
+      return undefined;
+    }
+    const joins = joinsAtOnce(situation, job);
+    const [marked] = await Promise.all([
+      markHealthy(change.tx, job.id, { attempts, output, joins }),
+      joins ? askProxies(change, job.environmentId) : undefined,
     ]);
-    if (marked === undefined) return undefined;
-    tellJob(change, service.label, marked);
-    if (!joinsAtOnce(situation, job)) return movedOnly(marked);
-    const joined = await join(change.tx, job.id);
-    await askProxies(change, job.environmentId);
-    return movedOnly(joined);
+    if (marked !== undefined) tellJob(change, service.label, marked);
+    return movedOnly(marked);
   });
   // What answers runs; else its container may have ended meanwhile.
   if (!seenHealthy) await observeJob(hold, service.label, job);

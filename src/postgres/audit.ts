@@ -23,12 +23,12 @@ const beginning = '0'.repeat(64);
 
 export async function writeAudit(tx: Transaction, entry: AuditEntry): Promise<void> {
   const { organizationId } = entry.caller;
-  await tx.insert(auditHeads).values({ organizationId, hash: beginning }).onConflictDoNothing();
+  // Made or found, and locked, in one statement.
   const [head] = await tx
-    .select({ seq: auditHeads.seq, hash: auditHeads.hash, now: sql<string>`clock_timestamp()::text` })
-    .from(auditHeads)
-    .where(eq(auditHeads.organizationId, organizationId))
-    .for('update');
+    .insert(auditHeads)
+    .values({ organizationId, hash: beginning })
+    .onConflictDoUpdate({ target: auditHeads.organizationId, set: { seq: sql`${auditHeads.seq}` } })
+    .returning({ seq: auditHeads.seq, hash: auditHeads.hash, now: sql<string>`clock_timestamp()::text` });
   if (head === undefined) throw new Error('the audit chain has no head');
   const row = {
     organizationId,
@@ -47,11 +47,11 @@ export async function writeAudit(tx: Transaction, entry: AuditEntry): Promise<vo
     previousHash: head.hash,
   };
   const hash = hashOf(row);
-  await tx.insert(audit).values({ ...row, hash });
-  await tx
-    .update(auditHeads)
-    .set({ seq: row.seq, hash })
-    .where(eq(auditHeads.organizationId, organizationId));
+  const next = { seq: row.seq, hash };
+  await Promise.all([
+    tx.insert(audit).values({ ...row, hash }),
+    tx.update(auditHeads).set(next).where(eq(auditHeads.organizationId, organizationId)),
+  ]);
 }
 
 export function pageAudit(

@@ -97,6 +97,26 @@ export function markHealth(tx: Transaction, id: string, health: 'HEALTHY' | 'UNH
   );
 }
 
+/** A job that was waited for: healthy from now on, with the checks that took, and in rotation at once where it `joins`. */
+export function markHealthy(
+  tx: Transaction,
+  id: string,
+  { attempts, output, joins }: { attempts: number; output: string; joins: boolean },
+): Promise<JobRow | undefined> {
+  const set = {
+    health: 'HEALTHY' as const,
+    checkAttempts: sql`${jobs.checkAttempts} + ${attempts}`,
+    checkOutput: output,
+    ...(joins && { rotation: sql`case when ${jobs.rotation} = 'OUT' then 'IN' else ${jobs.rotation} end` }),
+  };
+  return updateJob(
+    tx,
+    id,
+    set,
+    and(eq(jobs.state, 'RUNNING'), sql`${jobs.health} is distinct from 'HEALTHY'`),
+  );
+}
+
 /** Adds to the count of checks made, and keeps what the last one said. */
 export function noteCheck(tx: Transaction, id: string, attempts: number, output: string) {
   return updateJob(tx, id, {

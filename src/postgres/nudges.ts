@@ -1,6 +1,6 @@
-// Hints between processes by LISTEN and NOTIFY. A nudge says only "look again": whoever waits reads the tables. Sent
-// after commit, coalesced, with ids and nothing else. A listener that has gone deaf is noticed by its own echo, opened
-// again, and everybody looks again.
+// Hints within this process at once, and between processes by LISTEN and NOTIFY. A nudge says only "look again": whoever
+// waits reads the tables. Sent after commit, coalesced, with ids and nothing else. A listener that has gone deaf is noticed
+// by its own echo, opened again, and everybody looks again.
 import type { Sql } from 'postgres';
 import { connect, type Store } from './open.ts';
 
@@ -10,11 +10,13 @@ const againAfterMs = 500;
 /** NOTIFY takes 8,000 bytes at most. */
 const idsPerMessage = 150;
 
-/** `events:<environment>`, `results:<environment>`, `due`, `checks`, `lines:<job>`, `tokens`. */
+/** `events:<environment>`, `results:<environment>`, `due`, `builds`, `deletions`, `checks`, `lines:<job>`, `tokens`. */
 export type Topic =
   | `events:${string}`
   | `results:${string}`
   | 'due'
+  | 'builds'
+  | 'deletions'
   | 'checks'
   | `lines:${string}`
   | 'tokens';
@@ -35,14 +37,25 @@ export interface NudgeOptions {
 export async function openNudges(store: Store, options: NudgeOptions = {}): Promise<Nudges> {
   const { echoEveryMs = 5_000 } = options;
   const listeners = new Set<(topic: string | undefined) => void>();
+  /** To be told here, and to the other processes. */
+  const near = new Set<string>();
   const pending = new Set<string>();
-  const echo = `echo:${crypto.randomUUID()}`;
+  /** Begins every message, so that a process doesn't hear twice what it has told itself. */
+  const self = crypto.randomUUID();
   let closed = false;
+  let telling: NodeJS.Immediate | undefined;
   let flushing: NodeJS.Timeout | undefined;
   let sending = false;
 
   function hear(message: string): void {
-    for (const topic of message.split(',')) if (!topic.startsWith('echo:')) tell(topic);
+    const [sender, ...topics] = message.split(',');
+    if (sender !== self) for (const topic of topics) tell(topic);
+  }
+  function tellNear(): void {
+    telling = undefined;
+    const topics = [...near];
+    near.clear();
+    for (const topic of topics) tell(topic);
   }
   function tell(topic: string | undefined): void {
     for (const listener of listeners) listener(topic);
@@ -53,21 +66,31 @@ export async function openNudges(store: Store, options: NudgeOptions = {}): Prom
     sending = true;
     const topics = [...pending];
     pending.clear();
-    for (let from = 0; from < topics.length; from += idsPerMessage) {
-      const message = topics.slice(from, from + idsPerMessage).join(',');
-      // A lost hint costs time, not truth: the slow poll beneath finds what it would have told.
-      await store.raw`select pg_notify(${channel}, ${message})`.catch(() => {});
-    }
+    for (let from = 0; from < topics.length; from += idsPerMessage)
+      await notify(topics.slice(from, from + idsPerMessage));
     sending = false;
-    send([]);
+    flushSoon();
+  }
+  /** A lost hint costs time, not truth: the slow poll beneath finds what it would have told. */
+  async function notify(topics: readonly string[]): Promise<void> {
+    const message = [self, ...topics].join(',');
+    await store.raw`select pg_notify(${channel}, ${message})`.catch(() => {});
+  }
+  function flushSoon(): void {
+    if (pending.size > 0 && !closed && !sending) flushing ??= setTimeout(() => void flush(), coalesceMs);
   }
   function send(topics: Iterable<string>): void {
-    for (const topic of topics) pending.add(topic);
-    if (pending.size > 0 && !closed && !sending) flushing ??= setTimeout(() => void flush(), coalesceMs);
+    if (closed) return;
+    for (const topic of topics) {
+      near.add(topic);
+      pending.add(topic);
+    }
+    if (near.size > 0) telling ??= setImmediate(tellNear);
+    flushSoon();
   }
   const ear = await openEar(store, { hear, missed: () => tell(undefined), deafAfterMs: 2.4 * echoEveryMs });
   const checking = setInterval(() => {
-    send([echo]);
+    void notify([]);
     ear.check();
   }, echoEveryMs);
 
@@ -81,6 +104,7 @@ export async function openNudges(store: Store, options: NudgeOptions = {}): Prom
       closed = true;
       clearInterval(checking);
       clearTimeout(flushing);
+      clearImmediate(telling);
       listeners.clear();
       await ear.close();
     },

@@ -158,7 +158,9 @@ function follow<Item>(
   return {
     wait: (seq, milliseconds, signal) =>
       new Promise((resolve) => {
-        if (held.lastSeq < 0 && seq >= 0) held.lastSeq = seq;
+        // The first to wait has it looked once; from then on nudges do, and the poll beneath them.
+        const isFirst = held.lastSeq < 0;
+        if (isFirst && seq >= 0) held.lastSeq = seq;
         if (held.lastSeq > seq || signal.aborted) return resolve(held.lastSeq > seq);
         // However early it fires, it ends the wait: nothing would wake it a second time.
         const timer = setTimeout(finish, milliseconds);
@@ -173,7 +175,7 @@ function follow<Item>(
         }
         held.waiters.add(wake);
         signal.addEventListener('abort', finish);
-        look(environmentId);
+        if (isFirst) look(environmentId);
       }),
     release: () => {
       if (released) return;

@@ -132,9 +132,9 @@ export async function saveApplied(tx: Transaction, jobId: string, applied: Appli
   await tx.update(jobs).set({ applied }).where(eq(jobs.id, jobId));
 }
 
-/** The proxies of the environment are looked after at once. */
-export async function markProxiesDue(tx: Transaction, environmentId: string): Promise<void> {
-  await tx
+/** The proxies of the environment are looked after at once; answers whether it has any. */
+export async function markProxiesDue(tx: Transaction, environmentId: string): Promise<boolean> {
+  const marked = await tx
     .update(services)
     .set(dueNow())
     .where(
@@ -143,7 +143,9 @@ export async function markProxiesDue(tx: Transaction, environmentId: string): Pr
         eq(services.type, 'SERVICE_PROXY'),
         isNull(services.deletedAt),
       ),
-    );
+    )
+    .returning({ id: services.id });
+  return marked.length > 0;
 }
 
 /** No new requests from now on, and an end to the old ones; a time that was set already stands. */
@@ -180,13 +182,6 @@ export async function putBack(tx: Transaction, jobId: string): Promise<JobRow | 
       ),
     )
     .returning();
-  return row;
-}
-
-/** A job that has become healthy gets requests; not one that a switch has sent to drain meanwhile. */
-export async function join(tx: Transaction, jobId: string): Promise<JobRow | undefined> {
-  const waiting = and(eq(jobs.id, jobId), eq(jobs.rotation, 'OUT'), eq(jobs.state, 'RUNNING'));
-  const [row] = await tx.update(jobs).set({ rotation: 'IN' }).where(waiting).returning();
   return row;
 }
 

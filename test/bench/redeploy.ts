@@ -8,7 +8,7 @@ import { redeploySelection, streamEvents } from '../../src/control/event-stream.
 import { redeployService } from '../../src/control/redeploy.ts';
 import { type BenchWorld, makeCodeService, median, webCommand } from './support.ts';
 
-const rounds = 7;
+const rounds = 15;
 
 export async function benchRedeploy(world: BenchWorld, say: (line: string) => void): Promise<void> {
   say('Redeploy of N jobs, milliseconds (median of rounds, both in turn); goal: ratio at most 1.15');

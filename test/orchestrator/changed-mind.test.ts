@@ -179,8 +179,9 @@ describe('on a redeploy that fails', () => {
     },
   );
 
+  // At FAIL:BEFORE both are on their way: what comes first counts.
   test.each<[Point, string]>([
-    ['FAIL:BEFORE', 'accepted'],
+    ['FAIL:BEFORE', 'accepted or CONFLICT'],
     ['START_JOB:WRITTEN', 'accepted'],
     ['ENTER_RESTORE:WRITTEN', 'CONFLICT'],
   ])('a cancel at %s is answered with %s, and what ran before runs in the end', async (point, answer) => {
@@ -193,7 +194,7 @@ describe('on a redeploy that fails', () => {
           () => 'accepted',
           (refusal) => refusal.code,
         ),
-      ).toBe(answer);
+      ).toBeOneOf(answer.split(' or '));
     });
     const asked = askRedeploy(world, serviceId);
     await canceled;

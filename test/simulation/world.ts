@@ -122,7 +122,7 @@ function nudgesOf(world: () => World, listeners: Set<(topic: string | undefined)
     send: (topics: Iterable<Topic>) => {
       const { clock, chance, scenario, calm } = world();
       // Nobody listens for anything else here.
-      const all = [...topics].filter((topic) => topic === 'due');
+      const all = [...topics].filter((topic) => topic === 'due' || topic === 'deletions');
       if (all.length === 0 || (!calm && chance.happens(scenario.nudgesLost))) return;
       if (waiting.size === 0) void clock.sleep(nudgeMs).then(deliver);
       for (const topic of all) waiting.add(topic);
