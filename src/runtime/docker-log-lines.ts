@@ -1,14 +1,12 @@
-// From the engine's framed log bytes to lines: takes the two streams apart, reads each line's time, and cuts what is too
-// long. The engine hands lines over 16 KiB on in parts of one time stamp, each but the last without a line end. No I/O.
+// From the engine's framed log bytes to lines: reads each line's time, and cuts what is too long. The engine hands lines over
+// 16 KiB on in parts of one time stamp, each but the last without a line end. No I/O.
 import { StringDecoder } from 'node:string_decoder';
+import { newFrameReader } from './docker-frames.ts';
 import type { LogLine } from './runtime.ts';
 
 export const longestLineBytes = 16 * 1024;
 export const cutMark = ' … [cut]';
 
-/** More than any frame the engine writes; a larger one means that these aren't frames. */
-const largestFrame = 8 * 1024 * 1024;
-const headerBytes = 8;
 const newline = 0x0a;
 
 /** A line whose end may still be to come. */
@@ -30,7 +28,6 @@ export interface LineReader {
 export function newLineReader(): LineReader {
   const open = new Map<LogLine['stream'], OpenLine>();
   const timeOf = newTimeReader();
-  let rest: Buffer = Buffer.alloc(0);
 
   function* frame(stream: LogLine['stream'], payload: Buffer): Generator<LogLine> {
     const space = payload.indexOf(0x20);
@@ -54,20 +51,14 @@ export function newLineReader(): LineReader {
     else open.set(stream, { ...line, content: Buffer.from(kept) });
   }
 
+  let complete: LogLine[] = [];
+  const frames = newFrameReader((stream, payload) => complete.push(...frame(stream, payload)));
+
   return {
     read(chunk) {
-      const lines: LogLine[] = [];
-      let bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-      while (bytes.length >= headerBytes) {
-        const length = bytes.readUInt32BE(4);
-        if (length > largestFrame) throw new Error('the log is not in frames');
-        if (bytes.length < headerBytes + length) break;
-        const payload = bytes.subarray(headerBytes, headerBytes + length);
-        lines.push(...frame(bytes[0] === 2 ? 'STDERR' : 'STDOUT', payload));
-        bytes = bytes.subarray(headerBytes + length);
-      }
-      rest = bytes;
-      return lines;
+      complete = [];
+      frames.read(chunk);
+      return complete;
     },
     openSince: () => [...open.values()].map((line) => line.timeNanos).toSorted()[0],
     end() {

@@ -11,9 +11,11 @@ import {
   waitContainer,
 } from './docker-containers.ts';
 import { events } from './docker-events.ts';
+import { runInside } from './docker-exec.ts';
 import { putFiles } from './docker-files.ts';
 import { findImage, imageTriggers, importImage, removeImage } from './docker-images.ts';
 import { readLogs } from './docker-logs.ts';
+import { memoryUse, volumeSizes } from './docker-measures.ts';
 import { ensureNetwork, gatewayOf, listNetworks, removeNetwork } from './docker-networks.ts';
 import { pullImage } from './docker-pull.ts';
 import { startContainer } from './docker-start.ts';
@@ -48,6 +50,9 @@ export function openDocker(options: DockerOptions): Runtime {
     removeContainer: (name, installation) => removeContainer(engine, name, installation),
     waitContainer: (name, signal) => waitContainer(engine, name, signal),
     inventory: (installation) => takeInventory(engine, installation),
+    memoryUse: (id) => memoryUse(engine, id),
+    volumeSizes: (installation) => volumeSizes(engine, installation),
+    runInside: (id, command, timeoutMs) => runInside(engine, id, command, timeoutMs),
     readLogs: (name, logOptions) => readLogs(engine, name, logOptions),
     events: (installation, signal) => events(engine, installation, signal),
     findImage: (reference) => findImage(engine, reference),

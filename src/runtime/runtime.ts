@@ -131,6 +131,25 @@ export interface LogLine {
   readonly text: string;
 }
 
+/** Without what the kernel only keeps as long as nobody needs the room. */
+export interface MemoryUse {
+  readonly usedBytes: number;
+  readonly limitBytes: number;
+}
+
+export interface CommandRun {
+  /** TIME_UP and TOO_MUCH (printed): the process may run on. STILL_RUNNING: not begun, because an earlier one does.
+   * NOT_RUNNING: the container doesn't, or has ended meanwhile. */
+  readonly end: 'EXITED' | 'TIME_UP' | 'TOO_MUCH' | 'STILL_RUNNING' | 'NOT_RUNNING';
+  /** Known when EXITED. */
+  readonly exitCode: number | undefined;
+  /** The first of what it printed, both together at most `keptOutputBytes`; what is no UTF-8 is replaced. */
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export const keptOutputBytes = 64 * 1024;
+
 export interface EngineEvent {
   readonly action: 'START' | 'DIE' | 'DESTROY' | 'OTHER';
   readonly containerName: string;
@@ -199,6 +218,13 @@ export interface Runtime {
   /** Answers when the container has exited or the signal fires (then undefined). */
   waitContainer(name: string, signal: AbortSignal): Promise<void>;
   inventory(installation: string): Promise<Inventory>;
+  /** Of the container that its start has answered with this id; undefined unless it runs. */
+  memoryUse(id: string): Promise<MemoryUse | undefined>;
+  /** Bytes in use by name, of all that could be measured. Reads every file's size: not to be asked often. */
+  volumeSizes(installation: string): Promise<ReadonlyMap<string, number>>;
+  /** Runs an argument vector in the container of this id, as its user and with its variables. Never a second time while a
+   * process of the same vector, begun like this, still runs there. What goes on after `timeoutMs` can't be ended. */
+  runInside(id: string, command: readonly string[], timeoutMs: number): Promise<CommandRun>;
   /** Lines in order. `afterNanos` exclusive bound by time is the caller's to refine. Ends with the container, or not at all
    * without `follow`. */
   readLogs(

@@ -24,8 +24,18 @@ export interface Program {
   readonly stopsAfterMs?: number;
   readonly says?: readonly string[];
   readonly saysWhenTold?: string;
+  readonly memoryBytes?: number;
+  /** What a command run inside it does; without: there is no such program. */
+  readonly commandOf?: (command: readonly string[]) => Command;
   /** It can't be begun by the fault of its image, and this is the engine's code for it. */
   readonly neverRuns?: number;
+}
+
+export interface Command {
+  readonly afterMs?: number;
+  readonly exitCode: number;
+  readonly stdout?: string;
+  readonly stderr?: string;
 }
 
 export interface Image {

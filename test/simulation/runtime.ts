@@ -3,6 +3,7 @@
 // real one: there it takes its time, gets lost, or loses its answer.
 import type { Readable } from 'node:stream';
 import {
+  type CommandRun,
   type ContainerSpec,
   type ContainerView,
   type EngineEvent,
@@ -16,6 +17,7 @@ import {
   type Runtime,
 } from '../../src/runtime/runtime.ts';
 import { type Container, type Engine, installationOf, viewOf } from './engine.ts';
+import { newInside } from './inside.ts';
 
 export type Ask = <T>(operation: string, effect: () => T) => Promise<T>;
 
@@ -150,6 +152,13 @@ export function openRuntime(engine: Engine, ask: Ask = askPlainly): Runtime {
     }));
   }
 
+  const inside = newInside(engine.clock);
+  async function runInside(id: string, command: readonly string[], timeoutMs: number): Promise<CommandRun> {
+    const container = await ask(`inspect container ${id}`, () => byId(id));
+    if (container?.state !== 'RUNNING') return inside.nothing('NOT_RUNNING');
+    return inside.run(container, command, timeoutMs, (begin) => ask(`run a command in ${id}`, begin));
+  }
+
   async function* readLogs(
     name: string,
     { sinceNanos, tail, follow, signal }: Parameters<Runtime['readLogs']>[1],
@@ -195,7 +204,18 @@ export function openRuntime(engine: Engine, ask: Ask = askPlainly): Runtime {
     info: () =>
       ask('info', () => ({ version: '0', apiVersion: '1.41', operatingSystem: 'an engine in memory' })),
     ...{ ensureNetwork, removeNetwork, ensureVolume, removeVolume, startContainer, stopContainer },
-    ...{ removeContainer, waitContainer, inventory, readLogs, events },
+    ...{ removeContainer, waitContainer, inventory, readLogs, events, runInside },
+    memoryUse: (id) =>
+      ask(`measure container ${id}`, () => {
+        const found = byId(id);
+        if (found?.state !== 'RUNNING') return undefined;
+        return { usedBytes: found.program.memoryBytes ?? 0, limitBytes: found.spec.memoryBytes };
+      }),
+    volumeSizes: (installation) =>
+      ask('measure volumes', () => {
+        const ours = [...volumes.values()].filter((each) => installationOf(each) === installation);
+        return new Map(ours.map(({ name, content }) => [name, [...content.values()].join('').length]));
+      }),
     putFiles: async (name, installation, files) => {
       const found = await inspect(name, installation);
       if (found === undefined) throw fault(`put files ${name}`, 'there is no such container', 404);
