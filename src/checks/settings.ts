@@ -35,7 +35,7 @@ function isPem(pem: string): boolean {
 
 /** The settings with what was not given at its standard. InvalidInput says what the first breach is. */
 export function checkSettings(
-  { title, schema }: CheckType,
+  { title, schema }: Pick<CheckType, 'title' | 'schema'>,
   given: unknown,
   path: readonly string[] = [],
 ): Readonly<Record<string, unknown>> {

@@ -1,6 +1,7 @@
 // What users say of a check, field by field: each by its rule, absent ones as they were.
 import type { CheckType } from '../checks/check-type.ts';
 import { checkTypes } from '../checks/index.ts';
+import { platformCheckTypes } from '../checks/platform/index.ts';
 import { checkSettings } from '../checks/settings.ts';
 import { InvalidInput, NotFound } from '../errors.ts';
 import type { Threshold } from '../model/monitoring/observations.ts';
@@ -9,10 +10,17 @@ import { checkName, checkRange } from '../model/rules.ts';
 import type { Change } from '../postgres/change.ts';
 import { type CheckRow, listChecksById } from '../postgres/checks.ts';
 
-/** What the catalogue tells of a type of check. */
-export type CheckTypeEntry = Pick<CheckType, 'type' | 'title' | 'description' | 'standard'>;
+/** A type of check, whoever makes its checks. */
+export type CheckTypeEntry = Omit<CheckType, 'look'>;
 
-export const checkCatalogue: readonly CheckTypeEntry[] = [...checkTypes.values()];
+export const knownTypes: ReadonlyMap<string, CheckTypeEntry> = new Map<string, CheckTypeEntry>([
+  ...checkTypes,
+  ...platformCheckTypes,
+]);
+
+/** Those that users make checks of; the settings of each have a field of their own in the input. */
+const makeable = ['HTTP', 'TCP', 'CERTIFICATE', 'COMMAND'] as const;
+export const makeableFields = 'http, tcp, certificate and command';
 
 /** Absent fields keep their present or standard value. */
 export interface CheckInput {
@@ -46,10 +54,12 @@ export async function chosenFrom(
   change: Change,
   input: CheckInput & { readonly id: string; readonly environmentId: string },
   before: Chosen,
-  type: CheckType | undefined,
+  type: CheckTypeEntry | undefined,
 ): Promise<Chosen> {
   const at = (field: string) => ['input', field];
-  const { intervalSeconds: interval, timeoutSeconds: timeout, attempts } = checkLimits;
+  const { timeoutSeconds: timeout, attempts } = checkLimits;
+  const byPlatform = type !== undefined && platformCheckTypes.has(type.type);
+  const interval = byPlatform ? checkLimits.platformIntervalSeconds : checkLimits.intervalSeconds;
   const settings = type && input.settings?.[type.type];
   const chosen = {
     name: input.name == null ? before.name : checkName(input.name, at('name')),
@@ -69,15 +79,14 @@ export async function chosenFrom(
 }
 
 /** The type whose settings are given, each checked by itself first; undefined when none are. */
-export function typeOf({ settings = {} }: CheckInput): CheckType | undefined {
-  const given = Object.entries(settings).flatMap(([name, each]) => {
-    const type = checkTypes.get(name);
-    if (type === undefined) return [];
+export function typeOf({ settings = {} }: CheckInput): CheckTypeEntry | undefined {
+  const given = makeable.flatMap((name) => {
+    const [type, each] = [knownTypes.get(name), settings[name]];
+    if (type === undefined || each === undefined) return [];
     checkSettings(type, each, ['input', name.toLowerCase()]);
     return [type];
   });
-  if (given.length > 1)
-    throw new InvalidInput(['input'], 'must have at most one of http, tcp and certificate.');
+  if (given.length > 1) throw new InvalidInput(['input'], `must have at most one of ${makeableFields}.`);
   return given[0];
 }
 

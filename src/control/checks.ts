@@ -1,6 +1,5 @@
 // Checks that users make, change, pause, run and remove, and what users may change of built-in ones. A change takes effect
 // within seconds, without a redeploy.
-import { checkTypes } from '../checks/index.ts';
 import { Conflict, InvalidInput, LimitReached, NotFound } from '../errors.ts';
 import { newId } from '../ids.ts';
 import type { Action, Caller } from '../model/callers.ts';
@@ -18,7 +17,15 @@ import {
 } from '../postgres/checks.ts';
 import { resolveIncidents } from '../postgres/incidents.ts';
 import { tellResolved } from '../postgres/record-results.ts';
-import { type CheckInput, type Chosen, chosenFrom, typeOf } from './check-fields.ts';
+import { firstDue } from './built-in-checks.ts';
+import {
+  type CheckInput,
+  type Chosen,
+  chosenFrom,
+  knownTypes,
+  makeableFields,
+  typeOf,
+} from './check-fields.ts';
 import { type Control, type Mutated, mutate } from './control.ts';
 import { checkRevision, environmentFor, serviceWithEnvironmentFor } from './places.ts';
 
@@ -48,8 +55,7 @@ export function createCheck(
     if (present >= most)
       throw new LimitReached(`An environment has at most ${most} checks.`, ['input'], most, present);
     const type = typeOf(input);
-    if (type === undefined)
-      throw new InvalidInput(['input'], 'must have exactly one of http, tcp and certificate.');
+    if (type === undefined) throw new InvalidInput(['input'], `must have exactly one of ${makeableFields}.`);
     const { intervalSeconds, timeoutSeconds } = type.standard;
     const standard = {
       ...{ name: input.name, port: null, settings: type.settings, thresholds: [], dependsOn: [] },
@@ -57,7 +63,8 @@ export function createCheck(
     };
     const id = newId();
     const chosen = await chosenFrom(change, { ...input, id, environmentId }, standard, type);
-    const row = { id, environmentId, serviceId: service.id, type: type.type, ...chosen };
+    const dueAt = firstDue(type.type, environment.kind, chosen.intervalSeconds);
+    const row = { id, environmentId, serviceId: service.id, type: type.type, ...chosen, dueAt };
     const check = await insertCheck(change.tx, row);
     if (check === undefined) throw await nameTaken(change, service.id, chosen.name);
     tell(change, check, 'CHECK_CREATED', `${caller.tokenName} made the check ${check.name}.`, {});
@@ -86,7 +93,7 @@ export function updateCheck(
         `is not for a check of type ${check.type}.`,
       );
     const subject = { ...input, id: check.id, environmentId: check.environmentId };
-    const chosen = await chosenFrom(change, subject, check, checkTypes.get(check.type));
+    const chosen = await chosenFrom(change, subject, check, knownTypes.get(check.type));
     if (check.builtIn && chosen.name !== check.name)
       throw new InvalidInput(['input', 'name'], 'of a built-in check can not be changed.');
     const fields = (Object.keys(chosen) as (keyof Chosen)[]).filter(
@@ -132,7 +139,7 @@ export function runCheck(
 ): Promise<Mutated<CheckIds>> {
   return mutate(control, caller, { name: 'runCheck', input: {} }, async (change) => {
     const check = await checkFor(change, caller, 'DEPLOY', input.checkId);
-    if (!checkTypes.has(check.type))
+    if (!knownTypes.has(check.type))
       throw new Conflict('This check is made by the platform itself and can not be run on demand.', [
         'input',
         'checkId',

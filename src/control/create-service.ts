@@ -120,7 +120,7 @@ async function insertOne(
   if (service.hasVolume) await insertVolume(change.tx, volumeName(id), id);
   if (findEngineKind(service.runtime) !== undefined)
     await makeCredentials(control, change, homeOf(environment, id), service);
-  await insertBuiltInChecks(change, service);
+  await insertBuiltInChecks(change, environment, service);
   return service;
 }
 

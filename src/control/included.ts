@@ -56,7 +56,7 @@ async function include(
   const place = { id, environmentId: environment.id, type, label, dnsName: label };
   const service = await insertService(change.tx, { ...place, runtime, version, size, scale: 1, hasVolume });
   if (hasVolume) await insertVolume(change.tx, volumeName(id), id);
-  await insertBuiltInChecks(change, service);
+  await insertBuiltInChecks(change, environment, service);
   change.emit({
     environmentId: environment.id,
     serviceId: id,

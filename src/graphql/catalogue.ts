@@ -1,5 +1,5 @@
 // What can be had (the catalogue), where things run (pods), and how the installation's parts are.
-import { type CheckTypeEntry, checkCatalogue } from '../control/check-fields.ts';
+import { type CheckTypeEntry, knownTypes } from '../control/check-fields.ts';
 import { checkHealth } from '../control/health.ts';
 import { databaseVersion } from '../control/installation.ts';
 import type { EngineKind } from '../model/service-types/engine-kind.ts';
@@ -96,7 +96,7 @@ const CatalogueRef = builder.objectRef<Record<never, never>>('Catalogue').implem
     checkTypes: t.field({
       type: [CheckTypeEntryRef],
       description: 'Types of checks.',
-      resolve: () => [...checkCatalogue],
+      resolve: () => [...knownTypes.values()],
     }),
     sizes: t.field({ type: [NamedSizeRef], description: 'Customary sizes.', resolve: () => namedSizes }),
     largestMemoryMiB: t.int({

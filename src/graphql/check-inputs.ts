@@ -62,6 +62,21 @@ const CertificateInput = builder.inputType('CertificateCheckInput', {
   }),
 });
 
+const CommandInput = builder.inputType('CommandCheckInput', {
+  description:
+    'COMMAND: run inside a job of the service, as its user and with its variables, by the Nagios convention: exit code 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN; a text, and performance data behind |. Values of variables are taken out of what it says.',
+  fields: (t) => ({
+    command: t.stringList({
+      required: false,
+      description: 'Program and arguments, 1 to 100, each up to 4,096 characters; no shell reads them.',
+    }),
+    worker: t.string({
+      required: false,
+      description: 'In a job of this worker target; empty, as by default: in a deploy job.',
+    }),
+  }),
+});
+
 const BadEnum = builder.enumType('ThresholdDirection', {
   description: 'Which numbers are bad.',
   values: described(['ABOVE', 'BELOW'] as const, {
@@ -80,55 +95,58 @@ const ThresholdInput = builder.inputType('ThresholdInput', {
   }),
 });
 
-const { intervalSeconds, timeoutSeconds, attempts } = checkLimits;
+const { intervalSeconds, platformIntervalSeconds, timeoutSeconds, attempts } = checkLimits;
 
-const common =
-  (required: boolean) => (t: Parameters<Parameters<typeof builder.inputType>[1]['fields']>[0]) => ({
-    name: t.string({ required, description: 'Unique in its service, 1 to 80 characters.' }),
-    http: t.field({ type: HttpInput, required: false, description: 'For a check of type HTTP.' }),
-    tcp: t.field({ type: TcpInput, required: false, description: 'For a check of type TCP.' }),
-    certificate: t.field({
-      type: CertificateInput,
-      required: false,
-      description: 'For a check of type CERTIFICATE.',
-    }),
-    port: t.int({
-      required: false,
-      description: "Port of the service's jobs; by default the one of its type.",
-    }),
-    thresholds: t.field({
-      type: [ThresholdInput],
-      required: false,
-      description: 'Go before those of its type, number by number; at most 20.',
-    }),
-    intervalSeconds: t.int({
-      required: false,
-      description: `Between two runs, ${intervalSeconds.minimum} to ${intervalSeconds.maximum}.`,
-    }),
-    timeoutSeconds: t.int({
-      required: false,
-      description: `How long a run may take, ${timeoutSeconds.minimum} to ${timeoutSeconds.maximum}.`,
-    }),
-    attempts: t.int({
-      required: false,
-      description: `Results in a row until a state other than OK counts, ${attempts.minimum} to ${attempts.maximum}; ${attempts.standard} by default.`,
-    }),
-    dependsOn: t.idList({
-      required: false,
-      description:
-        'Checks of the same environment, at most 10: while one of them has an open incident, this check raises none.',
-    }),
-    paused: t.boolean({
-      required: false,
-      description: 'True: it is not made; an open incident of it is closed.',
-    }),
-  });
+type Fields = Parameters<Parameters<typeof builder.inputType>[1]['fields']>[0];
+
+/** All but the name, which only a new check must have. */
+const common = (t: Fields) => ({
+  http: t.field({ type: HttpInput, required: false, description: 'For a check of type HTTP.' }),
+  tcp: t.field({ type: TcpInput, required: false, description: 'For a check of type TCP.' }),
+  certificate: t.field({
+    type: CertificateInput,
+    required: false,
+    description: 'For a check of type CERTIFICATE.',
+  }),
+  command: t.field({ type: CommandInput, required: false, description: 'For a check of type COMMAND.' }),
+  port: t.int({
+    required: false,
+    description: "Port of the service's jobs; by default the one of its type.",
+  }),
+  thresholds: t.field({
+    type: [ThresholdInput],
+    required: false,
+    description: 'Go before those of its type, number by number; at most 20.',
+  }),
+  intervalSeconds: t.int({
+    required: false,
+    description: `Between two runs, ${intervalSeconds.minimum} to ${intervalSeconds.maximum}; at least ${platformIntervalSeconds.minimum} where the control plane makes it.`,
+  }),
+  timeoutSeconds: t.int({
+    required: false,
+    description: `How long a run may take, ${timeoutSeconds.minimum} to ${timeoutSeconds.maximum}.`,
+  }),
+  attempts: t.int({
+    required: false,
+    description: `Results in a row until a state other than OK counts, ${attempts.minimum} to ${attempts.maximum}; ${attempts.standard} by default.`,
+  }),
+  dependsOn: t.idList({
+    required: false,
+    description:
+      'Checks of the same environment, at most 10: while one of them has an open incident, this check raises none.',
+  }),
+  paused: t.boolean({
+    required: false,
+    description: 'True: it is not made; an open incident of it is closed.',
+  }),
+});
 
 export const CreateCheckInputRef = builder.inputType('CreateCheckInput', {
-  description: 'A new check. Exactly one of `http`, `tcp` and `certificate` tells its type.',
+  description: 'A new check. Exactly one of `http`, `tcp`, `certificate` and `command` tells its type.',
   fields: (t) => ({
     serviceId: t.id({ description: 'The service it is of.' }),
-    ...common(true)(t as never),
+    name: t.string({ description: 'Unique in its service, 1 to 80 characters.' }),
+    ...common(t),
     idempotencyKey: t.string({ required: false, description: 'The same key has one effect.' }),
   }),
 });
@@ -137,7 +155,8 @@ export const UpdateCheckInputRef = builder.inputType('UpdateCheckInput', {
   description: 'What of a check is to be another. Absent fields keep their value.',
   fields: (t) => ({
     checkId: t.id({ description: 'Which check.' }),
-    ...common(false)(t as never),
+    name: t.string({ required: false, description: 'Unique in its service, 1 to 80 characters.' }),
+    ...common(t),
     expectedRevision: t.int({
       required: false,
       description: 'Refused as stale when its revision is another.',
@@ -145,25 +164,21 @@ export const UpdateCheckInputRef = builder.inputType('UpdateCheckInput', {
   }),
 });
 
-interface Given {
-  readonly [field: string]: unknown;
-  readonly http?: object | null | undefined;
-  readonly tcp?: object | null | undefined;
-  readonly certificate?: object | null | undefined;
-  readonly dependsOn?: readonly (string | number)[] | null | undefined;
-}
+type Given = Omit<typeof UpdateCheckInputRef.$inferInput, 'checkId' | 'expectedRevision'>;
 
 /** The common fields, with the settings by the type that they are of. */
 export function givenCheck(given: Given): CheckInput {
-  const { http, tcp, certificate, dependsOn, ...rest } = given;
-  const told = Object.entries({ HTTP: http, TCP: tcp, CERTIFICATE: certificate }).flatMap(([type, each]) =>
-    each == null ? [] : [[type, plain(each)]],
-  );
+  const { http, tcp, certificate, command, dependsOn, thresholds, ...rest } = given;
+  const byType = { HTTP: http, TCP: tcp, CERTIFICATE: certificate, COMMAND: command };
+  const told = Object.entries(byType).flatMap(([type, each]) => (each == null ? [] : [[type, plain(each)]]));
   return {
-    ...(rest as CheckInput),
-    ...(dependsOn == null
-      ? {}
-      : { dependsOn: dependsOn.map((id) => localId('Check', String(id), ['input', 'dependsOn'])) }),
+    ...rest,
+    thresholds: thresholds?.map((each) => ({
+      ...each,
+      warning: each.warning ?? null,
+      critical: each.critical ?? null,
+    })),
+    dependsOn: dependsOn?.map((id) => localId('Check', String(id), ['input', 'dependsOn'])),
     settings: Object.fromEntries(told),
   };
 }

@@ -1,4 +1,5 @@
 // Checks: the type, its lists on environments and services, and the mutations.
+import { knownTypes } from '../control/check-fields.ts';
 import * as control from '../control/checks.ts';
 import { checksPage, incidentsPage, resultsPage } from '../control/monitoring-loading.ts';
 import { isId } from '../ids.ts';
@@ -38,7 +39,8 @@ const SettingRef = builder.objectRef<readonly [string, unknown]>('CheckSetting')
 });
 
 builder.node(CheckRef, {
-  description: 'One periodic test of a service, run by the monitoring service of its environment.',
+  description:
+    'One periodic test of a service, run by the monitoring service of its environment, or by the control plane where it needs the engine.',
   id: { resolve: (row) => row.id, description: 'Global id.' },
   loadManyWithoutCache: (ids, { loaders }) => loadEach(loaders.check, ids),
   fields: (t) => ({
@@ -48,7 +50,7 @@ builder.node(CheckRef, {
       resolve: (row, _args, { loaders }) => loaded(loaders.service.load(row.serviceId)),
     }),
     type: t.exposeString('type', {
-      description: 'HTTP, TCP, CERTIFICATE, POSTGRESQL, MYSQL, MONGODB, REDIS, MEMCACHED or MONITOR.',
+      description: `${[...knownTypes.keys()].join(', ')}: see catalogue.checkTypes; or MONITOR, whether the monitor itself answers.`,
     }),
     name: t.exposeString('name', { description: 'Unique in its service.' }),
     port: t.exposeInt('port', { nullable: true, description: 'Port; null: the one of its type.' }),

@@ -8,13 +8,11 @@ import type { Credentials } from '../model/service-types/engine-kind.ts';
 import { findEngineKind } from '../model/service-types/index.ts';
 import { serviceProxy } from '../model/service-types/service-proxy.ts';
 import { change } from '../postgres/change.ts';
-import { forgetStates } from '../postgres/checks.ts';
 import { waitForEnvironment } from '../postgres/environments.ts';
-import { resolveIncidents } from '../postgres/incidents.ts';
 import { type CheckedService, listCheckedServices, lockStream, updateStream } from '../postgres/monitors.ts';
-import { tellResolved } from '../postgres/record-results.ts';
 import { openSecrets } from '../postgres/variables.ts';
 import type { Deps } from './deps.ts';
+import { leaveUnchecked } from './unchecked.ts';
 
 /** Whether the environment's monitor makes it; others are made by the control plane. */
 export function isMonitors({ check, active }: CheckedService): boolean {
@@ -32,13 +30,12 @@ export async function wantedConfiguration(deps: Deps, environmentId: string): Pr
     await waitForEnvironment(tx, environmentId);
     const stream = await lockStream(tx, environmentId);
     if (stream === undefined) throw new Error(`environment ${environmentId} has no result stream`);
-    const gone = found.filter(({ active, check }) => !active && check.state !== 'PENDING');
-    const names = new Map(gone.map(({ check }) => [check.id, check]));
-    await forgetStates(tx, [...names.keys()]);
-    for (const incident of await resolveIncidents(tx, [...names.keys()], 'NOT_CHECKED', undefined)) {
-      const check = names.get(incident.checkId);
-      if (check !== undefined) tellResolved(current, check, incident);
-    }
+    const gone = found.filter(({ active }) => !active);
+    await leaveUnchecked(
+      current,
+      environmentId,
+      gone.map(({ check }) => check),
+    );
     if (stream.configurationDigest === digest) return stream.configurationRevision;
     const next = stream.configurationRevision + 1;
     await updateStream(tx, environmentId, { configurationRevision: next, configurationDigest: digest });

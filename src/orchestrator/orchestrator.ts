@@ -13,6 +13,7 @@ import { comparePeriodically, watchEngine } from './engine-watch.ts';
 import { watchHealth } from './health-watch.ts';
 import { finishDeletions, pruneHistory } from './housekeeping.ts';
 import { watchMonitors } from './monitor.ts';
+import { watchServices } from './platform-checks.ts';
 
 /** Those that only wait until their jobs are healthy don't count, for that can take an hour. */
 const mostAttended = 16;
@@ -117,6 +118,7 @@ export function startOrchestrator(deps: BuildDeps): Orchestrator {
     every(deps, closing.signal, compareMs, undefined, () => compareProxies(deps, closing.signal)),
     watchHealth(deps, closing.signal),
     watchMonitors(deps, bells.asked('checks'), closing.signal),
+    watchServices(deps, closing.signal),
     keepEdge(deps, asked, closing.signal),
     every(deps, closing.signal, certificatesMs, undefined, () => obtainCertificates(deps, closing.signal)),
   ];

@@ -11,6 +11,7 @@ import { recordResults } from '../postgres/record-results.ts';
 import type { Deps } from './deps.ts';
 import type { MonitorClient } from './monitor-client.ts';
 import { configuredChecks, isMonitors } from './monitor-configuration.ts';
+import { isPlatforms, makeChecks } from './platform-checks.ts';
 
 const atOnce = limitTo(10);
 const running = new Set<string>();
@@ -50,6 +51,7 @@ async function answer(
 ): Promise<void> {
   const { check } = asked;
   if (signal.aborted || check.runRequestedAt === null) return;
+  if (isPlatforms(asked)) return makeChecks(deps, [asked], 'MONITORING');
   const waited = deps.clock.date().getTime() - check.runRequestedAt.getTime();
   if (isMonitors(asked) && client !== undefined && (await client.run(check.id))) {
     await markRunTaken(deps.store.db, check.id, check.runRequestedAt);

@@ -1,5 +1,5 @@
 // Rows of checks and of the numbers that belong to an environment's monitor.
-import { and, asc, count, eq, inArray, isNotNull, isNull, ne, sql } from 'drizzle-orm';
+import { and, asc, count, eq, inArray, isNotNull, isNull, ne, type SQL, sql } from 'drizzle-orm';
 import { newMemory } from '../model/monitoring/check-state.ts';
 import type { CheckState } from '../model/monitoring/observations.ts';
 import { databaseNow, type Reader, type Transaction } from './open.ts';
@@ -16,10 +16,15 @@ export async function createResultStream(
   await tx.insert(resultStreams).values({ environmentId, epoch });
 }
 
-export async function insertChecks(
-  tx: Transaction,
-  rows: readonly (typeof checks.$inferInsert)[],
-): Promise<CheckRow[]> {
+/** For a column of time: some moment within so many seconds. */
+export function dueWithin(seconds: number): SQL {
+  return sql`now() + make_interval(secs => random() * ${seconds})`;
+}
+
+/** Values, or what the database makes of them. */
+type NewCheck = Omit<typeof checks.$inferInsert, 'dueAt'> & { readonly dueAt?: SQL | null };
+
+export async function insertChecks(tx: Transaction, rows: readonly NewCheck[]): Promise<CheckRow[]> {
   return rows.length === 0
     ? []
     : tx
@@ -29,10 +34,7 @@ export async function insertChecks(
 }
 
 /** Undefined when a living check of the service has the name. */
-export async function insertCheck(
-  tx: Transaction,
-  row: typeof checks.$inferInsert,
-): Promise<CheckRow | undefined> {
+export async function insertCheck(tx: Transaction, row: NewCheck): Promise<CheckRow | undefined> {
   const [made] = await tx.insert(checks).values(row).onConflictDoNothing().returning();
   return made;
 }
@@ -79,7 +81,7 @@ export async function updateCheck(
 ): Promise<CheckRow> {
   const [row] = await tx
     .update(checks)
-    .set({ ...set, revision: sql`${checks.revision} + 1` })
+    .set({ ...set, revision: sql`${checks.revision} + 1`, dueAt: sql`least(${checks.dueAt}, now())` })
     .where(eq(checks.id, id))
     .returning();
   if (row === undefined) throw new Error(`check ${id} vanished under its lock`);
@@ -101,6 +103,16 @@ export async function forgetStates(tx: Transaction, ids: readonly string[]): Pro
     .update(checks)
     .set({ ...newMemory, since: databaseNow() })
     .where(and(inArray(checks.id, [...ids]), ne(checks.state, 'PENDING')));
+}
+
+/** They were made, or had no need to be: the next time is an interval after the last one. */
+export async function moveOn(tx: Transaction, ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) return;
+  const next = sql`${checks.dueAt} + make_interval(secs => ${checks.intervalSeconds})`;
+  await tx
+    .update(checks)
+    .set({ dueAt: sql`greatest(${next}, now())` })
+    .where(and(inArray(checks.id, [...ids]), isNotNull(checks.dueAt)));
 }
 
 export async function removeChecksOfService(tx: Transaction, serviceId: string): Promise<CheckRow[]> {

@@ -5,7 +5,7 @@ import type { Reader, Store } from './open.ts';
 import { leaseSeconds, lives, type Replica } from './replicas.ts';
 import { duties } from './tables/duties.ts';
 
-export const dutyNames = ['HEALTH', 'CERTIFICATES', 'EDGE', 'PROXIES', 'MONITORING'] as const;
+export const dutyNames = ['HEALTH', 'CERTIFICATES', 'EDGE', 'PROXIES', 'MONITORING', 'CHECKS'] as const;
 export type Duty = (typeof dutyNames)[number];
 
 const heldUntil = sql`now() + make_interval(secs => ${leaseSeconds})`;

@@ -69,6 +69,16 @@ export function listCheckedServicesById(reader: Reader, ids: readonly string[]):
   return checkedServices(reader).where(and(inArray(checks.id, [...ids]), isNull(checks.deletedAt)));
 }
 
+/** Those that the control plane makes and that are due, longest due first. */
+export function listCheckedServicesDue(reader: Reader, most: number): Promise<CheckedService[]> {
+  // The condition of the index checks_due, word for word.
+  const scheduled = sql`${checks.dueAt} is not null and not ${checks.paused} and ${checks.deletedAt} is null`;
+  return checkedServices(reader)
+    .where(and(scheduled, sql`${checks.dueAt} <= now()`))
+    .orderBy(checks.dueAt)
+    .limit(most);
+}
+
 function checkedServices(reader: Reader) {
   return reader
     .select({

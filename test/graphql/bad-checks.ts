@@ -23,6 +23,10 @@ function fieldCases(base: (o: { Service: string; Check: string }) => object): Ba
     ['http.contains', { http: { method: 'HEAD', contains: 'a' } }],
     ['http.authorities', { http: { authorities: 'no PEM' } }],
     ['', { http: {}, tcp: {} }],
+    ['', { http: {}, command: { command: ['true'] } }],
+    ['command.command', { http: null, command: { command: [] } }],
+    ['command.command', { http: null, command: { command: [''] } }],
+    ['command.command.1', { http: null, command: { command: ['true', 'a\0b'] } }],
   ];
   return wrong.map(([field, more]): BadInput => [v, field, (o) => ({ ...base(o), ...more })]);
 }
@@ -32,6 +36,11 @@ export const badChecks: Readonly<Record<string, readonly BadInput[]>> = {
     ...badNames((o, name) => http(o, { name })),
     ...fieldCases((o) => http(o)),
     [v, '', (o) => ({ serviceId: o.Service, name: 'new' })],
+    [
+      v,
+      'intervalSeconds',
+      (o) => ({ serviceId: o.Service, name: 'new', command: { command: ['true'] }, intervalSeconds: 1 }),
+    ],
     [conflict, 'name', (o) => http(o, { name: 'port' })],
     ['NotFoundError', 'dependsOn', (o) => http(o, { dependsOn: [o.elsewhere.Check] })],
     [v, 'dependsOn', (o) => http(o, { dependsOn: Array.from({ length: 11 }, () => o.Check) })],

@@ -86,7 +86,7 @@ test('a service comes with checks of its type, which go with it and can be pause
       ],
     ),
   );
-  expect(byLabel).toMatchObject({ web: ['TCP', 'HTTP'], cache: ['REDIS'] });
+  expect(byLabel).toMatchObject({ web: ['RESTARTS', 'JOB_RUNNING', 'TCP', 'HTTP', 'MEMORY'] });
   await mutate('updateCheck', { checkId: own.builtInCheck, paused: true });
   expect(await check(own.builtInCheck)).toMatchObject({ paused: true, builtIn: true });
 });

@@ -9,6 +9,7 @@ const schema = z.strictObject({
   /** The argument vector, program first; no shell reads it. */
   command: z
     .array(settingText(4_096))
+    .min(1)
     .max(100)
     .refine((command) => command[0] !== '', 'must begin with a program.')
     .default(['true']),

@@ -1,5 +1,5 @@
-// Whether as many jobs run and are healthy as are wanted. A kind of job (the deploy jobs, each worker target) of which none
-// does is CRITICAL, whatever the others do.
+// Whether as many jobs run as are wanted. A kind of job (the deploy jobs, each worker target) of which none does is CRITICAL,
+// whatever the others do. How they answer is told beside it and judged by the checks that ask them.
 import type { Metric, Observation } from '../../model/monitoring/observations.ts';
 import { worst } from '../../model/monitoring/observations.ts';
 import type { WantedJobs } from '../../model/redeploy.ts';
@@ -9,7 +9,7 @@ import { type JobFacts, kindOf, type PlatformCheckType, type ServiceFacts } from
 export const jobRunning: PlatformCheckType = {
   type: 'JOB_RUNNING',
   title: 'Jobs running',
-  description: 'Whether as many jobs of the service run and are healthy as are wanted.',
+  description: 'Whether as many jobs of the service run as are wanted.',
   needs: [],
   thresholds: [],
   standard: { intervalSeconds: 30, timeoutSeconds: 10 },
@@ -33,16 +33,18 @@ function judgeJobs({ stopped, failing, wanted, jobs }: ServiceFacts): Observatio
 
 function judgeKind(kind: WantedJobs, all: readonly JobFacts[]) {
   const name = kindOf(kind);
-  const jobs = all.filter(({ type, target }) => type === kind.type && target === kind.target);
-  const running = jobs.filter(({ state }) => state === 'RUNNING');
+  const running = all.filter(
+    ({ type, target, state }) => type === kind.type && target === kind.target && state === 'RUNNING',
+  );
   const healthy = running.filter(({ health }) => health === 'HEALTHY').length;
-  const state = healthy >= kind.count ? 'OK' : healthy === 0 ? 'CRITICAL' : 'WARNING';
-  const unhealthy = running.length > healthy ? `, ${running.length - healthy} run and are not healthy` : '';
+  const state = running.length >= kind.count ? 'OK' : running.length === 0 ? 'CRITICAL' : 'WARNING';
+  const unhealthy = running.length > healthy ? `, ${running.length - healthy} of them not healthy` : '';
   const metrics: Metric[] = [
+    { name: `running.${name}`, value: running.length, unit: '', minimum: 0 },
     { name: `healthy.${name}`, value: healthy, unit: '', minimum: 0 },
     { name: `wanted.${name}`, value: kind.count, unit: '', minimum: 0 },
   ];
-  const of = kind.count === 1 ? 'job is' : 'jobs are';
-  const sentence = `${name}: ${healthy} of ${kind.count} ${of} healthy${unhealthy}.`;
+  const of = kind.count === 1 ? 'job runs' : 'jobs run';
+  const sentence = `${name}: ${running.length} of ${kind.count} ${of}${unhealthy}.`;
   return { state, sentence, metrics } as const;
 }

@@ -6,7 +6,7 @@ import type { WantedJobs } from '../../model/redeploy.ts';
 import type { CheckType } from '../check-type.ts';
 
 /** What costs a question to the engine or the database beyond the service and its living jobs. */
-export type PlatformNeed = 'DEATHS' | 'MEMORY' | 'VOLUME' | 'COMMAND';
+export type PlatformNeed = 'MEMORY' | 'VOLUME' | 'CERTIFICATES' | 'COMMAND';
 
 export interface PlatformCheckType<Settings extends object = Readonly<Record<string, unknown>>>
   extends Omit<CheckType<Settings>, 'look'> {
@@ -49,7 +49,16 @@ export interface ServiceFacts {
   /** Undefined: it has none, or it is not there. */
   readonly volumeBytes: number | undefined;
   readonly storageGiB: number | null;
+  /** That the sites of the environment are served with. */
+  readonly certificates: readonly CertificateFacts[];
   readonly command: CommandFacts | undefined;
+}
+
+export interface CertificateFacts {
+  readonly name: string;
+  /** Negative: it has expired. */
+  readonly secondsLeft: number;
+  readonly lifeSeconds: number;
 }
 
 /** How a command ended, or why nothing is known of it. */

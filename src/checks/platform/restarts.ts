@@ -15,7 +15,7 @@ export const restarts: PlatformCheckType = {
   title: 'Restarts',
   description:
     'How many jobs of the service died by themselves within the last hour; a crash loop is critical.',
-  needs: ['DEATHS'],
+  needs: [],
   thresholds: [{ metric: 'restarts', bad: 'ABOVE', warning: 3, critical: null }],
   standard: { intervalSeconds: 30, timeoutSeconds: 10 },
   schema: noSettings,

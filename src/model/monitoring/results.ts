@@ -18,6 +18,8 @@ export const resultRetention = { days: 14, results: 100_000 } as const;
 export const checkLimits = {
   perEnvironment: 1_000,
   intervalSeconds: { minimum: 1, maximum: 86_400 },
+  /** Of those that the control plane makes: it looks for what is due this often. */
+  platformIntervalSeconds: { minimum: 5, maximum: 86_400 },
   timeoutSeconds: { minimum: 1, maximum: 600 },
   attempts: { minimum: 1, maximum: 20, standard: 3 },
 } as const;

@@ -49,6 +49,8 @@ export const checks = pgTable(
     createdAt: moment('created_at').notNull().defaultNow(),
     deletedAt: moment('deleted_at'),
     runRequestedAt: moment('run_requested_at'),
+    /** When the control plane makes it next; null: others make it, or it is made on demand alone. */
+    dueAt: moment('due_at'),
     state: text('state').$type<CheckState>().notNull().default('PENDING'),
     since: moment('since').notNull().defaultNow(),
     attempt: integer('attempt').notNull().default(0),
@@ -62,6 +64,9 @@ export const checks = pgTable(
     uniqueIndex('checks_name').on(t.serviceId, t.name).where(sql`${t.deletedAt} is null`),
     index('checks_environment').on(t.environmentId, t.id),
     index('checks_service').on(t.serviceId, t.id),
+    index('checks_due')
+      .on(t.dueAt)
+      .where(sql`${t.dueAt} is not null and not ${t.paused} and ${t.deletedAt} is null`),
     index('checks_run_requested').on(t.runRequestedAt).where(sql`${t.runRequestedAt} is not null`),
   ],
 );

@@ -1,0 +1,2 @@
+ALTER TABLE "checks" ADD COLUMN "due_at" timestamp(6) with time zone;--> statement-breakpoint
+CREATE INDEX "checks_due" ON "checks" ("due_at") WHERE "due_at" is not null and not "paused" and "deleted_at" is null;

@@ -1,0 +1,215 @@
+// Checks by the engine's eye and commands inside jobs, on a real engine: the right state with the right text, one incident
+// for one fault, and an end of it by itself.
+import { randomBytes } from 'node:crypto';
+import { asc, eq } from 'drizzle-orm';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createCheck, runCheck } from '../../src/control/checks.ts';
+import { createService } from '../../src/control/create-service.ts';
+import { stopService } from '../../src/control/delete-service.ts';
+import { createEnvironment } from '../../src/control/environments.ts';
+import { setVariables } from '../../src/control/variables.ts';
+import type { ObservedState } from '../../src/model/monitoring/observations.ts';
+import { listChecksOf } from '../../src/postgres/checks.ts';
+import { checkResults, checks, incidents } from '../../src/postgres/tables/checks.ts';
+import { openDocker } from '../../src/runtime/docker.ts';
+import { type FreshDatabase, freshDatabase } from '../support/postgres.ts';
+import { newRelease, newService, openWorld, redeployed, until, type World } from '../support/world.ts';
+import { livingJobs } from './looks.ts';
+
+let database: FreshDatabase;
+let world: World;
+let environmentId: string;
+
+beforeAll(async () => {
+  database = await freshDatabase();
+  world = await openWorld(database.url);
+  const name = `Env ${randomBytes(4).toString('hex')}`;
+  const made = await createEnvironment(world.control, world.caller, { name, kind: 'PRODUCTION' });
+  environmentId = made.ids.environmentId;
+}, 120_000);
+afterAll(async () => {
+  await world?.close();
+  await database?.drop();
+});
+
+const db = () => world.control.store.db;
+const resultsOf = (checkId: string) =>
+  db().select().from(checkResults).where(eq(checkResults.checkId, checkId)).orderBy(asc(checkResults.seq));
+const incidentsOfService = (serviceId: string) =>
+  db().select().from(incidents).where(eq(incidents.serviceId, serviceId)).orderBy(asc(incidents.id));
+
+async function checkOf(serviceId: string, name: string): Promise<string> {
+  const all = await listChecksOf(db(), environmentId);
+  const found = all.find((each) => each.serviceId === serviceId && each.name === name);
+  if (found === undefined) throw new Error(`no check ${name}`);
+  return found.id;
+}
+
+/** Made as often as can be, from now on. */
+async function quick(serviceId: string): Promise<void> {
+  const soon = { intervalSeconds: 5, dueAt: new Date(0) };
+  const all = (await listChecksOf(db(), environmentId)).filter((each) => each.serviceId === serviceId);
+  for (const { id, dueAt } of all)
+    if (dueAt !== null) await db().update(checks).set(soon).where(eq(checks.id, id));
+}
+
+async function seen(checkId: string, state: ObservedState, output: RegExp) {
+  const rows = await until(
+    `a result is ${state}: ${output}`,
+    () => resultsOf(checkId),
+    (found) => found.some((row) => row.state === state && output.test(row.output)),
+    60_000,
+  );
+  expect(rows.every(({ source }) => source === 'CONTROL_PLANE')).toBe(true);
+  return rows;
+}
+
+/** What a check says now that somebody asks. */
+async function asked(checkId: string) {
+  const before = (await resultsOf(checkId)).length;
+  await runCheck(world.control, world.caller, { checkId });
+  const rows = await until(
+    'it was run',
+    () => resultsOf(checkId),
+    (found) => found.length > before,
+    45_000,
+  );
+  return rows[before];
+}
+
+test('a crash loop is one incident with its reason, and ends by itself with the redeploy that mends it', {
+  timeout: 180_000,
+}, async () => {
+  const { serviceId } = await newService(world, { environmentId });
+  await redeployed(world, serviceId);
+  await quick(serviceId);
+  await seen(await checkOf(serviceId, 'jobs'), 'OK', /^web: 1 of 1 job runs\.$/);
+  await seen(await checkOf(serviceId, 'memory'), 'OK', /of 64 MiB/);
+  expect(await incidentsOfService(serviceId)).toEqual([]);
+  // Healthy for a moment, and dead: what a redeploy takes for good and time shows to be bad.
+  await newRelease(world, serviceId, {
+    web: 'mkdir -p /tmp/www; httpd -p 8080 -h /tmp/www; sleep 2; exit 7',
+  });
+  expect((await redeployed(world, serviceId)).state).toBe('SUCCEEDED');
+  await seen(await checkOf(serviceId, 'restarts'), 'CRITICAL', /Crash loop of web\..*code 7/);
+  await seen(await checkOf(serviceId, 'jobs'), 'CRITICAL', /0 of 1/);
+  await until(
+    'the incident is open',
+    () => incidentsOfService(serviceId),
+    (rows) => rows.length === 1 && rows[0]?.state === 'OPEN',
+    30_000,
+  );
+  await newRelease(world, serviceId, {
+    web: 'mkdir -p /tmp/www; exec httpd -f -p 8080 -h /tmp/www',
+  });
+  expect((await redeployed(world, serviceId)).state).toBe('SUCCEEDED');
+  const all = await until(
+    'it is over',
+    () => incidentsOfService(serviceId),
+    (rows) => rows.every(({ state }) => state === 'RESOLVED'),
+    60_000,
+  );
+  expect(all).toMatchObject([{ checkId: await checkOf(serviceId, 'restarts'), resolution: 'RECOVERED' }]);
+});
+
+test('a volume that fills up is CRITICAL, and well again when there is room', {
+  timeout: 240_000,
+}, async () => {
+  const input = { type: 'CACHE' as const, runtime: 'REDIS' as const, label: 'store', environmentId };
+  const postgres = {
+    type: 'DATABASE' as const,
+    runtime: 'POSTGRESQL' as const,
+    label: 'rows',
+    environmentId,
+  };
+  const cache = await createService(world.control, world.caller, input);
+  const made = await createService(world.control, world.caller, {
+    ...postgres,
+    size: { memoryMiB: 256, storageGiB: 1 },
+  });
+  const { serviceId } = made.ids;
+  expect((await redeployed(world, serviceId)).state).toBe('SUCCEEDED');
+  const disk = await checkOf(serviceId, 'disk');
+  expect(await asked(disk)).toMatchObject({ state: 'OK', output: expect.stringMatching(/of 1 GiB/) });
+  const [job] = await livingJobs(world, serviceId);
+  const runtime = openDocker({ host: undefined, subnetRange: '10.212.0.0/16' });
+  const inside = (...command: string[]) => runtime.runInside(job?.containerId ?? '', command, 60_000);
+  try {
+    const path = '/var/lib/postgresql/data/filler';
+    const filled = await inside('dd', 'if=/dev/zero', `of=${path}`, 'bs=1M', 'count=990');
+    expect(filled.exitCode).toBe(0);
+    expect(await asked(disk)).toMatchObject({
+      state: 'CRITICAL',
+      output: expect.stringMatching(/disk_used/),
+    });
+    const open = await incidentsOfService(serviceId);
+    expect(open).toMatchObject([{ checkId: disk, state: 'OPEN' }]);
+    await inside('rm', path);
+    expect(await asked(disk)).toMatchObject({ state: 'OK' });
+    expect(await incidentsOfService(serviceId)).toMatchObject([{ state: 'RESOLVED' }]);
+  } finally {
+    runtime.close();
+  }
+  const names = (await listChecksOf(db(), environmentId)).filter(
+    (each) => each.serviceId === cache.ids.serviceId,
+  );
+  expect(names.map(({ name }) => name)).not.toContain('disk');
+});
+
+test('commands inside a job: exit codes, numbers, secrets, too long, and nothing to run in', {
+  timeout: 180_000,
+}, async () => {
+  const { serviceId } = await newService(world, { environmentId });
+  const secret = randomBytes(12).toString('hex');
+  await setVariables(world.control, world.caller, {
+    serviceId,
+    variables: [{ name: 'TOKEN', value: secret }],
+  });
+  await redeployed(world, serviceId);
+  const shell = async (name: string, line: string, more: object = {}) => {
+    const command = ['/bin/sh', '-c', line];
+    const settings = { COMMAND: { command, ...more } };
+    const made = await createCheck(world.control, world.caller, {
+      ...{ serviceId, name, settings, intervalSeconds: 86_400, timeoutSeconds: 2 },
+    });
+    return asked(made.ids.checkId);
+  };
+  expect(await shell('well', 'echo "fine | left=7;3;1"')).toMatchObject({
+    ...{ state: 'OK', output: 'fine', metrics: [{ name: 'left', value: 7, warning: 3, critical: 1 }] },
+  });
+  expect(await shell('low', 'echo low; exit 1')).toMatchObject({ state: 'WARNING', output: 'low' });
+  expect(await shell('bad', 'echo bad >&2; exit 2')).toMatchObject({ state: 'CRITICAL', output: 'bad' });
+  expect(await shell('odd', 'exit 77')).toMatchObject({ state: 'UNKNOWN' });
+  const told = await shell('secret', 'echo "the token is $TOKEN"');
+  expect(told?.output).toBe('the token is [redacted]');
+  expect(await shell('raw', `printf 'a\\377b\\000c'`)).toMatchObject({ state: 'OK' });
+  const much = await shell('much', 'yes | head -c 3000000');
+  expect(much?.output.length).toBeLessThan(10_000);
+  expect(await shell('long', 'sleep 20')).toMatchObject({
+    ...{ state: 'UNKNOWN', output: expect.stringMatching(/did not end within 2 s/) },
+  });
+  const again = await asked(await checkOf(serviceId, 'long'));
+  expect(again?.output).toMatch(/the one before it still runs/);
+  expect(await shell('nowhere', 'true', { worker: 'none' })).toMatchObject({
+    ...{ state: 'UNKNOWN', output: 'No none worker job runs to run the command in.' },
+  });
+  expect(await shell('worker', 'echo "$PROCFILE_TARGET"', { worker: 'worker' })).toBeDefined();
+});
+
+test('of a service that is stopped nothing is checked, and what was said of it is over', {
+  timeout: 120_000,
+}, async () => {
+  const { serviceId } = await newService(world, { environmentId });
+  await redeployed(world, serviceId);
+  await quick(serviceId);
+  const jobs = await checkOf(serviceId, 'jobs');
+  await seen(jobs, 'OK', /1 of 1/);
+  await stopService(world.control, world.caller, { serviceId });
+  await until(
+    'it is forgotten',
+    () => db().select().from(checks).where(eq(checks.id, jobs)),
+    ([row]) => row?.state === 'PENDING',
+    30_000,
+  );
+  expect(await incidentsOfService(serviceId)).toEqual([]);
+});
