@@ -31,6 +31,11 @@ const shape = z.object({
   BERTH_DATA: z.string().default('.berth'),
   BERTH_KEY_FILE: given,
   BERTH_ALLOWED_ORIGINS: z.string().default(''),
+  BERTH_WEBHOOK_NETWORKS: z
+    .string()
+    .default('')
+    .transform(listOf)
+    .pipe(z.array(z.union([z.cidrv4(), z.cidrv6()], 'it must be networks such as 10.0.0.0/8'))),
   BERTH_SUBNETS: z.string().default('10.210.0.0/16'),
   BERTH_HELLO: z.enum(['yes', 'no']).default('yes'),
   BERTH_DEADLINE_SECONDS: z.coerce.number().int().min(10).max(3600).default(600),
@@ -76,6 +81,8 @@ export interface Config {
   readonly dataDirectory: string;
   readonly keyFile: string;
   readonly allowedOrigins: readonly string[];
+  /** Networks that webhooks may reach though they are private, and by plain HTTP. */
+  readonly webhookNetworks: readonly string[];
   readonly subnetRange: string;
   readonly hello: boolean;
   readonly deadlineSeconds: number;
@@ -125,9 +132,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     acmeCaFile: options.BERTH_ACME_CA,
     dataDirectory,
     keyFile: options.BERTH_KEY_FILE ?? resolve(dataDirectory, 'keys', 'key-encryption-key'),
-    allowedOrigins: options.BERTH_ALLOWED_ORIGINS.split(',')
-      .map((each) => each.trim())
-      .filter((each) => each !== ''),
+    allowedOrigins: listOf(options.BERTH_ALLOWED_ORIGINS),
+    webhookNetworks: options.BERTH_WEBHOOK_NETWORKS,
     subnetRange: options.BERTH_SUBNETS,
     hello: options.BERTH_HELLO === 'yes',
     deadlineSeconds: options.BERTH_DEADLINE_SECONDS,
@@ -143,4 +149,11 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     databaseUrl: options.DATABASE_URL,
     dockerHost: options.DOCKER_HOST,
   };
+}
+
+function listOf(text: string): string[] {
+  return text
+    .split(',')
+    .map((each) => each.trim())
+    .filter((each) => each !== '');
 }

@@ -10,6 +10,7 @@ import type { Control } from './control/control.ts';
 import { checkHealth } from './control/health.ts';
 import { recoverPushes } from './control/recover-pushes.ts';
 import { Refusal } from './errors.ts';
+import { webhookBody } from './graphql/webhook-message.ts';
 import { acceptPushes } from './http/pushes.ts';
 import { serve } from './http/server.ts';
 import { openImages } from './images/obtain.ts';
@@ -106,6 +107,7 @@ export async function startBerth(config: Config, options: StartOptions = {}): Pr
         runtime,
         images,
         controlKeys: await openControlKeys(store, vault),
+        webhookBody,
         replica,
         logger,
         repositories,

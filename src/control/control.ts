@@ -47,6 +47,8 @@ export interface ControlSettings {
   readonly edge?: { readonly httpPort: number } | undefined;
   /** Where certificates are obtained by ACME; undefined: nowhere. */
   readonly acmeDirectory?: string | undefined;
+  /** Networks that webhooks may reach though they are private, and by plain HTTP. */
+  readonly webhookNetworks?: readonly string[] | undefined;
   /** Services that every environment is made with. */
   readonly included: readonly ServiceType[];
 }

@@ -38,6 +38,13 @@ export const EventTypeEnum = builder.enumType('EventType', {
     INCIDENT_RESOLVED: 'An incident is over.',
     MAINTENANCE_PLANNED: 'A maintenance window was planned.',
     MAINTENANCE_ENDED: 'A maintenance window was canceled or ended early.',
+    WEBHOOK_CREATED: 'A webhook was made.',
+    WEBHOOK_UPDATED: 'A webhook was changed, enabled or disabled on request.',
+    WEBHOOK_DELETED: 'A webhook was removed.',
+    WEBHOOK_SECRET_ROTATED: 'A webhook signs with a new secret.',
+    WEBHOOK_REPLAYED: 'Events are sent to a webhook again on request.',
+    WEBHOOK_DISABLED:
+      'A webhook was disabled, because its receiver said so or could not be reached for days.',
     JOB_STOP_REQUESTED: 'Somebody asked to stop a job.',
     JOB_START_REQUESTED: 'Somebody asked to start an ended job again.',
     TASK_REQUESTED: 'Somebody asked to run a command as a job.',

@@ -13,6 +13,7 @@ import {
   RotationEnum,
 } from './redeploy-enums.ts';
 import { plainItems } from './stream.ts';
+import { webhookEvents } from './webhook-events.ts';
 
 const event = { interfaces: [EventInterface] };
 
@@ -206,6 +207,7 @@ const byType: Partial<Record<EventType, typeof OtherEvent>> = {
   ROTATION_CHANGED: RotationChanged,
   MAINTENANCE_CHANGED: MaintenanceChanged,
   ...checkEvents,
+  ...webhookEvents,
 };
 
 export const progressMembers = [

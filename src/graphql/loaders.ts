@@ -5,6 +5,7 @@ import type { FieldNode } from 'graphql';
 import type { Control } from '../control/control.ts';
 import * as loading from '../control/loading.ts';
 import * as monitoring from '../control/monitoring-loading.ts';
+import * as webhooks from '../control/webhook-loading.ts';
 import type { Caller } from '../model/callers.ts';
 import type { Spec } from '../model/spec.ts';
 import type { Health } from '../model/status.ts';
@@ -37,6 +38,10 @@ export interface Loaders {
   readonly check: One<loading.CheckRow>;
   readonly incident: One<loading.IncidentRow>;
   readonly maintenanceWindow: One<loading.MaintenanceWindowRow>;
+  readonly webhook: One<webhooks.WebhookRow>;
+  readonly webhookDelivery: One<webhooks.DeliveryRow>;
+  readonly webhookAttempts: One<webhooks.AttemptRow[]>;
+  readonly formerSecretEnd: One<Date>;
   readonly latestResult: DataLoader<loading.CheckRow, loading.ResultRow | undefined, string>;
   readonly resultEpoch: One<string>;
   readonly variables: One<loading.VariableRow[]>;
@@ -74,6 +79,10 @@ export function makeLoaders(control: Control, caller: Caller | undefined): Loade
     check: seen(monitoring.loadChecks),
     incident: seen(monitoring.loadIncidents),
     maintenanceWindow: seen(monitoring.loadMaintenanceWindows),
+    webhook: seen(webhooks.loadWebhooks),
+    webhookDelivery: seen(webhooks.loadDeliveries),
+    webhookAttempts: inner(webhooks.loadAttempts),
+    formerSecretEnd: inner(webhooks.loadFormerSecretEnds),
     latestResult: byRow(control, monitoring.loadLatestResults),
     resultEpoch: inner(monitoring.loadResultEpochs),
     variables: inner(loading.loadVariables),

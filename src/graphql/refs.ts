@@ -1,5 +1,6 @@
 // The object types that refer to each other, by their rows. Their fields stand in the file of each noun.
 import type * as rows from '../control/loading.ts';
+import type * as webhooks from '../control/webhook-loading.ts';
 import { builder } from './builder.ts';
 
 export const EnvironmentRef = builder.objectRef<rows.EnvironmentRow>('Environment');
@@ -17,3 +18,5 @@ export const CheckResultRef = builder.objectRef<rows.ResultRow>('CheckResult');
 export const IncidentRef = builder.objectRef<rows.IncidentRow>('Incident');
 export const MaintenanceWindowRef = builder.objectRef<rows.MaintenanceWindowRow>('MaintenanceWindow');
 export const TicketRef = builder.objectRef<rows.TicketRow>('SupportTicket');
+export const WebhookRef = builder.objectRef<webhooks.WebhookRow>('Webhook');
+export const WebhookDeliveryRef = builder.objectRef<webhooks.DeliveryRow>('WebhookDelivery');

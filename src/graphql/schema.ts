@@ -25,6 +25,8 @@ import './site.ts';
 import './ticket.ts';
 import './token.ts';
 import { variableId } from './variable.ts';
+import './webhook-mutations.ts';
+import './webhook.ts';
 
 let built: GraphQLSchema | undefined;
 

@@ -7,6 +7,7 @@ import type { CheckState, ObservedState } from './monitoring/observations.ts';
 import type { PhaseName, RedeployReason, RedeployState } from './redeploy.ts';
 import type { Rotation } from './rotation.ts';
 import type { TicketKind, TicketState } from './tickets.ts';
+import type { DisabledReason } from './webhooks.ts';
 
 export interface EventData {
   ENVIRONMENT_CREATED: { readonly name: string };
@@ -51,6 +52,13 @@ export interface EventData {
   };
   MAINTENANCE_PLANNED: { readonly windowId: string };
   MAINTENANCE_ENDED: { readonly windowId: string };
+  WEBHOOK_CREATED: { readonly webhookId: string };
+  WEBHOOK_UPDATED: { readonly webhookId: string };
+  WEBHOOK_DELETED: { readonly webhookId: string };
+  WEBHOOK_SECRET_ROTATED: { readonly webhookId: string };
+  /** From the place in the log behind this one, or one delivery alone. */
+  WEBHOOK_REPLAYED: { readonly webhookId: string };
+  WEBHOOK_DISABLED: { readonly webhookId: string; readonly reason: DisabledReason };
   JOB_STOP_REQUESTED: Record<never, never>;
   JOB_START_REQUESTED: Record<never, never>;
   TASK_REQUESTED: Record<never, never>;
@@ -110,6 +118,12 @@ export const eventTypes = [
   'INCIDENT_RESOLVED',
   'MAINTENANCE_PLANNED',
   'MAINTENANCE_ENDED',
+  'WEBHOOK_CREATED',
+  'WEBHOOK_UPDATED',
+  'WEBHOOK_DELETED',
+  'WEBHOOK_SECRET_ROTATED',
+  'WEBHOOK_REPLAYED',
+  'WEBHOOK_DISABLED',
   'JOB_STOP_REQUESTED',
   'JOB_START_REQUESTED',
   'TASK_REQUESTED',

@@ -1,7 +1,7 @@
 // Webhooks of an environment: what an endpoint may be, when a delivery is tried again, and what an attempt leads to. Pure:
 // chance and time are passed in.
 import { InvalidInput } from '../errors.ts';
-import type { Position } from './events.ts';
+import type { EventType, Position } from './events.ts';
 
 export const webhookLimits = {
   endpoints: 20,
@@ -22,6 +22,9 @@ export const webhookLimits = {
   overlapSeconds: { standard: 86_400, maximum: 604_800 },
   resent: 100,
 } as const;
+
+/** In place of an event that is no longer kept. */
+export type DeliveredType = EventType | 'GAP';
 
 export const deliveryStates = ['PENDING', 'SUCCEEDED', 'FAILED'] as const;
 export type DeliveryState = (typeof deliveryStates)[number];

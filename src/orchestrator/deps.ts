@@ -3,6 +3,7 @@
 
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
+import type { LoggedEvent, Position } from '../model/events.ts';
 import { type Change, type Changer, change } from '../postgres/change.ts';
 import { waitForEnvironment } from '../postgres/environments.ts';
 import type { JobRow } from '../postgres/jobs.ts';
@@ -40,6 +41,10 @@ export interface OrchestratorSettings {
   readonly edge: EdgeSettings | undefined;
   /** How long a monitor may be silent before that is told as CRITICAL; 30 s when undefined. */
   readonly monitorSilenceSeconds?: number | undefined;
+  /** Networks that webhooks may reach though they are private, and by plain HTTP. */
+  readonly webhookNetworks?: readonly string[] | undefined;
+  /** Waited after each failed try of a delivery; the rule's own when undefined. */
+  readonly webhookRetrySeconds?: readonly number[] | undefined;
   readonly buildSeconds: number;
   readonly buildMemoryMiB: number;
 }
@@ -97,6 +102,8 @@ export interface Deps extends Changer, Outside {
   readonly at: (point: Point) => void;
   /** By which proxies and control plane know each other. */
   readonly controlKeys: ControlKeys;
+  /** The body of a webhook's message: an event as clients see it, or that it is no longer kept. Given by main. */
+  readonly webhookBody: (event: LoggedEvent | undefined, place: Position) => string;
   /** Clears what the platform keeps of a service outside of database and engine. */
   readonly forgetService: (serviceId: string) => Promise<void>;
 }

@@ -12,6 +12,7 @@ import { pruneKeys } from '../postgres/idempotency.ts';
 import { pruneReplicas } from '../postgres/replicas.ts';
 import { pruneResults } from '../postgres/result-log.ts';
 import { listVolumesDue, markVolumeRemoved } from '../postgres/services.ts';
+import { pruneWebhooks } from '../postgres/webhook-work.ts';
 import type { Deps } from './deps.ts';
 
 export async function finishDeletions(deps: Deps): Promise<void> {
@@ -47,4 +48,5 @@ export async function pruneHistory(deps: Deps): Promise<void> {
   await pruneKeys(deps.store);
   await pruneReplicas(deps.store);
   await pruneChallenges(deps.store);
+  await pruneWebhooks(deps.store);
 }

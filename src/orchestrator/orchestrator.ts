@@ -14,6 +14,7 @@ import { watchHealth } from './health-watch.ts';
 import { finishDeletions, pruneHistory } from './housekeeping.ts';
 import { watchMonitors } from './monitor.ts';
 import { watchServices } from './platform-checks.ts';
+import { sendWebhooks } from './webhooks.ts';
 
 /** Those that only wait until their jobs are healthy don't count, for that can take an hour. */
 const mostAttended = 16;
@@ -119,6 +120,7 @@ export function startOrchestrator(deps: BuildDeps): Orchestrator {
     watchHealth(deps, closing.signal),
     watchMonitors(deps, bells.asked('checks'), closing.signal),
     watchServices(deps, closing.signal),
+    sendWebhooks(deps, closing.signal),
     keepEdge(deps, asked, closing.signal),
     every(deps, closing.signal, certificatesMs, undefined, () => obtainCertificates(deps, closing.signal)),
   ];

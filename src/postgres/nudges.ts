@@ -10,7 +10,7 @@ const againAfterMs = 500;
 /** NOTIFY takes 8,000 bytes at most. */
 const idsPerMessage = 150;
 
-/** `events:<environment>`, `results:<environment>`, `due`, `builds`, `deletions`, `checks`, `lines:<job>`, `tokens`. */
+/** `events:<environment>`, `results:<environment>`, `due`, `builds`, `deletions`, `checks`, `webhooks`, `lines:<job>`, `tokens`. */
 export type Topic =
   | `events:${string}`
   | `results:${string}`
@@ -18,6 +18,7 @@ export type Topic =
   | 'builds'
   | 'deletions'
   | 'checks'
+  | 'webhooks'
   | `lines:${string}`
   | 'tokens';
 

@@ -4,6 +4,7 @@ import { eq, inArray } from 'drizzle-orm';
 import type { Reader, Store } from './open.ts';
 import { installation, organizations, pods } from './tables/organizations.ts';
 import { secrets } from './tables/secrets.ts';
+import { webhookSecrets } from './tables/webhooks.ts';
 
 export type PodRow = typeof pods.$inferSelect;
 export type OrganizationRow = typeof organizations.$inferSelect;
@@ -51,5 +52,6 @@ export async function findOrganization(reader: Reader, id: string): Promise<Orga
 /** Whether anything was ever encrypted: then a missing key file is a loss, not a first start. */
 export async function hasSecrets(reader: Reader): Promise<boolean> {
   const rows = await reader.select({ id: secrets.id }).from(secrets).limit(1);
-  return rows.length > 0;
+  const others = await reader.select({ id: webhookSecrets.id }).from(webhookSecrets).limit(1);
+  return rows.length + others.length > 0;
 }

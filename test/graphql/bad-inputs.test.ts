@@ -25,7 +25,11 @@ const codes: Readonly<Record<string, string>> = {
   NotRedeployableError: 'NOT_REDEPLOYABLE',
 };
 
-const kindOf: Readonly<Record<string, string>> = { Ticket: 'SupportTicket', Window: 'MaintenanceWindow' };
+const kindOf: Readonly<Record<string, string>> = {
+  Ticket: 'SupportTicket',
+  Window: 'MaintenanceWindow',
+  Delivery: 'WebhookDelivery',
+};
 
 let api: Api;
 let ordinary: Caller;
@@ -145,6 +149,13 @@ test('the same key with another input is a conflict and changes nothing', async 
       ...{ environmentId: objects.Environment, kind: 'OTHER', text },
     })) as [object, object],
     createCheck: [1, 2].map((n) => ({ serviceId: objects.Service, name: `keyed ${n}`, tcp: {} })) as [
+      object,
+      object,
+    ],
+    createWebhook: [1, 2].map((n) => ({
+      ...{ environmentId: objects.Environment, url: `https://keyed-${n}.example.org/` },
+    })) as [object, object],
+    rotateWebhookSecret: [1, 2].map((n) => ({ webhookId: objects.Webhook, overlapSeconds: n })) as [
       object,
       object,
     ],

@@ -4,6 +4,7 @@ import { badChecks } from './bad-checks.ts';
 import { type BadInput, badKeys, badNames, long } from './bad-input.ts';
 import { badRouting } from './bad-routing.ts';
 import { badTickets } from './bad-tickets.ts';
+import { badWebhooks } from './bad-webhooks.ts';
 
 const v = 'ValidationError';
 const conflict = 'ConflictError';
@@ -221,6 +222,7 @@ export const badInputs: Readonly<Record<string, readonly BadInput[]>> = {
   ...badRouting,
   ...badTickets,
   ...badChecks,
+  ...badWebhooks,
   createToken: [
     ...badNames((_o, name) => ({ name, scopes: ['READ'] })),
     [v, 'scopes', () => ({ name: 'a', scopes: [] })],

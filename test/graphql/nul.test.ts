@@ -46,6 +46,7 @@ const passing: Readonly<Record<string, (o: Furnished) => object>> = {
   planMaintenance: (o) => ({
     ...{ environmentId: o.Environment, startsAt: '2100-01-01T00:00:00Z', endsAt: '2100-01-02T00:00:00Z' },
   }),
+  createWebhook: (o) => ({ environmentId: o.Environment, url: 'https://hooks.example.org/' }),
   openSupportTicket: (o) => ({ environmentId: o.Environment, kind: 'OTHER', text: 'Please' }),
   resolveSupportTicket: (o) => ({ ticketId: o.SupportTicket, accept: false }),
 };

@@ -6,7 +6,8 @@ export interface RootField {
   /** The object's kind within an environment; undefined where the field is about none. */
   readonly about?:
     | ('Environment' | 'Service' | 'Redeploy' | 'Job' | 'Token' | 'Pod')
-    | ('Site' | 'Certificate' | 'SupportTicket' | 'Check' | 'Incident' | 'MaintenanceWindow');
+    | ('Site' | 'Certificate' | 'SupportTicket' | 'Check' | 'Incident' | 'MaintenanceWindow')
+    | ('Webhook' | 'WebhookDelivery');
   /** Besides `read`, which every field but the viewer needs. */
   readonly needs?: 'deploy' | 'admin' | 'operator';
   /** A query for something invisible answers with null instead of an error. */
@@ -82,6 +83,12 @@ export const mutations: Readonly<Record<string, RootField>> = Object.fromEntries
     ...{ environmentId: o.Environment, startsAt: '2020-01-02T00:00:00Z', endsAt: '2020-01-01T00:00:00Z' },
   })),
   change('endMaintenance', 'deploy', 'MaintenanceWindow', (o) => ({ windowId: o.endedWindow })),
+  change('createWebhook', 'admin', 'Environment', (o) => ({ environmentId: o.Environment, url: '' })),
+  change('updateWebhook', 'admin', 'Webhook', (o) => ({ webhookId: o.Webhook })),
+  change('deleteWebhook', 'admin', 'Webhook', (o) => ({ webhookId: o.Webhook, expectedRevision: 99 })),
+  change('rotateWebhookSecret', 'admin', 'Webhook', (o) => ({ webhookId: o.Webhook, overlapSeconds: -1 })),
+  change('replayWebhook', 'admin', 'Webhook', (o) => ({ webhookId: o.Webhook, after: '' })),
+  change('resendWebhookDelivery', 'admin', 'WebhookDelivery', (o) => ({ deliveryId: o.heldDelivery })),
   change('createToken', 'admin', 'Environment', (o) => ({
     ...{ environmentId: o.Environment, name: 'made', scopes: ['READ'] },
   })),
@@ -141,6 +148,8 @@ export const nodes: Readonly<Record<string, RootField>> = {
   Check: { about: 'Check', ...node('Check') },
   Incident: { about: 'Incident', ...node('Incident') },
   MaintenanceWindow: { about: 'MaintenanceWindow', ...node('MaintenanceWindow') },
+  Webhook: { about: 'Webhook', needs: 'admin', ...node('Webhook') },
+  WebhookDelivery: { about: 'WebhookDelivery', needs: 'admin', ...node('WebhookDelivery') },
   Token: { about: 'Token', needs: 'admin', ...node('Token') },
   // Where things run is no secret of an organization.
   Pod: { about: 'Pod', document: '{ it: installation { version } }' },

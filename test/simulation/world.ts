@@ -197,6 +197,7 @@ export async function openPlane(world: World): Promise<Plane> {
       await clock.sleep(answers || chance.happens(0.9) ? chance.between(1, 5) : timeoutMs);
       return { healthy: answers, output: answers ? 'It answers.' : 'It does not answer.' };
     },
+    webhookBody: () => '{}',
     openRuntimeApi: (control) => openChannel(proxies, clock, ask, control),
     logger: loggerOf(world, () => plane),
     repositories: {} as Repositories,

@@ -18,8 +18,10 @@ import { insertRedeploy, insertRelease, updateRedeploy } from '../../src/postgre
 import { wantedSpec } from '../../src/postgres/request-redeploy.ts';
 import { listServicesById, saveWorkerCount, updateService } from '../../src/postgres/services.ts';
 import { insertSite, listSitesOf } from '../../src/postgres/sites.ts';
+import { webhookDeliveries } from '../../src/postgres/tables/webhooks.ts';
 import { insertTicket } from '../../src/postgres/tickets.ts';
 import { insertToken } from '../../src/postgres/tokens.ts';
+import { insertWebhook } from '../../src/postgres/webhooks.ts';
 import { globalId } from './api.ts';
 
 /** Global ids of what is in it, and its namespace. */
@@ -52,6 +54,11 @@ export interface Furnished {
   readonly endedIncident: string;
   readonly MaintenanceWindow: string;
   readonly endedWindow: string;
+  readonly Webhook: string;
+  readonly WebhookDelivery: string;
+  readonly disabledWebhook: string;
+  /** Of the disabled one. */
+  readonly heldDelivery: string;
 }
 
 export async function furnish(control: Control, caller: Caller, namespace: string): Promise<Furnished> {
@@ -74,6 +81,7 @@ export async function furnish(control: Control, caller: Caller, namespace: strin
     ...reached,
     ...(await withTickets(control, environmentId)),
     ...(await withChecks(control, caller, environmentId, serviceId)),
+    ...(await withWebhooks(control, environmentId)),
     Environment: globalId('Environment', environmentId),
     Service: globalId('Service', serviceId),
     spare: globalId('Service', spare.ids.serviceId),
@@ -99,6 +107,8 @@ export function nowhere(): Furnished {
     ...{ Check: of('Check'), builtInCheck: of('Check') },
     ...{ Incident: of('Incident'), endedIncident: of('Incident') },
     ...{ MaintenanceWindow: of('MaintenanceWindow'), endedWindow: of('MaintenanceWindow') },
+    ...{ Webhook: of('Webhook'), disabledWebhook: of('Webhook') },
+    ...{ WebhookDelivery: of('WebhookDelivery'), heldDelivery: of('WebhookDelivery') },
   };
 }
 
@@ -202,6 +212,25 @@ async function withChecks(control: Control, caller: Caller, environmentId: strin
       endedIncident: globalId('Incident', ended.id),
       MaintenanceWindow: globalId('MaintenanceWindow', next.id),
       endedWindow: globalId('MaintenanceWindow', over.id),
+    };
+  });
+}
+
+async function withWebhooks(control: Control, environmentId: string) {
+  return control.store.db.transaction(async (tx) => {
+    const [open, disabled] = [newId(), newId()];
+    const at = { environmentId, url: 'https://hooks.example.org/', description: 'Alarms', seq: 2 };
+    const off = { enabled: false, disabledReason: 'GONE' as const, disabledAt: new Date() };
+    await insertWebhook(tx, { id: open, ...at });
+    await insertWebhook(tx, { id: disabled, ...at, ...off });
+    const made = [open, disabled].map((webhookId) => ({ id: newId(), webhookId }));
+    const ended = { seq: 1, eventType: 'ENVIRONMENT_CREATED' as const, state: 'SUCCEEDED' as const };
+    await tx.insert(webhookDeliveries).values(made.map((each) => ({ ...each, ...ended })));
+    return {
+      Webhook: globalId('Webhook', open),
+      disabledWebhook: globalId('Webhook', disabled),
+      WebhookDelivery: globalId('WebhookDelivery', made[0]?.id ?? ''),
+      heldDelivery: globalId('WebhookDelivery', made[1]?.id ?? ''),
     };
   });
 }

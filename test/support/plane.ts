@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import { openRepositories } from '../../src/build/git.ts';
 import type { Control } from '../../src/control/control.ts';
+import { webhookBody } from '../../src/graphql/webhook-message.ts';
 import { openImages } from '../../src/images/obtain.ts';
 import { type Log, openLog } from '../../src/log.ts';
 import { openControlKeys } from '../../src/orchestrator/control-keys.ts';
@@ -109,6 +110,7 @@ export async function openPlane(options: PlaneOptions): Promise<Plane> {
     runtime,
     images: openImages(runtime, { cacheDirectory: join(dataDirectory, 'images') }),
     controlKeys: await openControlKeys(control.store, control.vault),
+    webhookBody,
     replica,
     logger: options.logger ?? openLog(),
     repositories,

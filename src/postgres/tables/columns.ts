@@ -15,3 +15,5 @@ export function json<T>(name: string) {
     toDriver: storable,
   })(name);
 }
+
+export const bytea = customType<{ data: Buffer; driverData: Buffer }>({ dataType: () => 'bytea' });

@@ -13,3 +13,4 @@ export * from './secrets.ts';
 export * from './services.ts';
 export * from './sites.ts';
 export * from './tickets.ts';
+export * from './webhooks.ts';

@@ -1,11 +1,9 @@
 // Encrypted values, and the variables that point at them. A secret's row is never changed: a new value is a new row, so
 // that the spec copy of a job keeps meaning what it meant.
-import { customType, index, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
+import { index, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
 import type { VariableSource } from '../../model/spec.ts';
-import { moment } from './columns.ts';
+import { bytea, moment } from './columns.ts';
 import { services } from './services.ts';
-
-const bytea = customType<{ data: Buffer; driverData: Buffer }>({ dataType: () => 'bytea' });
 
 export const secrets = pgTable(
   'secrets',

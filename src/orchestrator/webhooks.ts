@@ -1,0 +1,169 @@
+// Sending events to webhooks. An endpoint is worked on by one replica at a time and sent one message after the other; a dead
+// one costs nobody else: only half of the places are for those whose last attempt has failed. What an attempt came to is
+// recorded under the claim alone: whoever dies between sending and recording has the same message sent again, by its id.
+import { waitForAny } from '../clock.ts';
+import { judge, messageId, retrySeconds, webhookLimits } from '../model/webhooks.ts';
+import { change } from '../postgres/change.ts';
+import {
+  claimWebhooks,
+  type DueDelivery,
+  disableWebhook,
+  holdWebhook,
+  listWatchedEnvironments,
+  type Made,
+  nextDelivery,
+  recordAttempt,
+  releaseWebhook,
+  takeFromLog,
+  type WebhookClaim,
+} from '../postgres/webhook-work.ts';
+import { openWebhookSecrets, type WebhookRow } from '../postgres/webhooks.ts';
+import { networks } from '../webhooks/addresses.ts';
+import { send } from '../webhooks/send.ts';
+import type { Deps } from './deps.ts';
+
+const mostAtOnce = 16;
+const mostFailing = 8;
+const pollMs = 2_000;
+const watchedForMs = 10_000;
+
+interface Sending {
+  readonly claim: WebhookClaim;
+  readonly done: Promise<void>;
+}
+
+export async function sendWebhooks(deps: Deps, signal: AbortSignal): Promise<void> {
+  const sending = new Map<string, Sending>();
+  let bell = Promise.withResolvers<void>();
+  let watched = new Set<string>();
+  let watchedUntil = 0;
+  const ring = () => {
+    bell.resolve();
+    bell = Promise.withResolvers();
+  };
+  /** Something has happened while endpoints were attended to, perhaps behind their last look at the log. */
+  let happened = false;
+  const stopListening = deps.nudges.listen((topic) => {
+    const changed = topic === undefined || topic === 'webhooks';
+    if (changed) watchedUntil = 0;
+    if (!changed && !(topic.startsWith('events:') && watched.has(topic.slice('events:'.length)))) return;
+    happened = true;
+    ring();
+  });
+  const ended = (webhookId: string, more: boolean) => {
+    const wasFull = sending.size >= mostAtOnce;
+    sending.delete(webhookId);
+    if (!more && !wasFull && !happened) return;
+    happened = false;
+    ring();
+  };
+  while (!signal.aborted) {
+    const rung = bell.promise;
+    try {
+      if (deps.clock.now() >= watchedUntil) {
+        watchedUntil = deps.clock.now() + watchedForMs;
+        watched = new Set(await listWatchedEnvironments(deps.store.db));
+      }
+      if (watched.size > 0) await claimMore(deps, sending, ended, signal);
+    } catch (error) {
+      if (!signal.aborted) deps.logger.error({ err: error }, 'the work of webhooks failed; it goes on');
+    }
+    await waitForAny([rung], watched.size > 0 ? pollMs : watchedForMs, signal, deps.clock);
+  }
+  stopListening();
+  await Promise.allSettled([...sending.values()].map(({ done }) => done));
+}
+
+async function claimMore(
+  deps: Deps,
+  sending: Map<string, Sending>,
+  ended: (webhookId: string, more: boolean) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const most = mostAtOnce - sending.size;
+  if (most <= 0) return;
+  const failing = [...sending.values()].filter(({ claim }) => claim.failing).length;
+  const wanted = { most, own: [...sending.keys()], failingToo: failing < mostFailing };
+  for (const claim of await claimWebhooks(deps.store, deps.replica, wanted)) {
+    const done = attendTo(deps, claim, signal)
+      .catch((error: unknown) => {
+        if (!signal.aborted)
+          deps.logger.warn({ err: error, webhookId: claim.webhookId }, 'a webhook could not be attended to');
+        return false;
+      })
+      .then((more) => ended(claim.webhookId, more));
+    sending.set(claim.webhookId, { claim, done });
+  }
+}
+
+/** Then others have their turn. */
+const longestTurn = 100;
+
+/** Until nothing of it is due, or its turn is over; says which, and gives it back with the time when something is due. */
+async function attendTo(deps: Deps, claim: WebhookClaim, signal: AbortSignal): Promise<boolean> {
+  let sent = 0;
+  while (!signal.aborted && sent < longestTurn) {
+    const { value: row } = await change(deps, async ({ tx }) => {
+      const held = await holdWebhook(tx, deps.replica, claim);
+      if (held !== undefined && isActive(held)) await takeFromLog(tx, held);
+      return held;
+    });
+    if (row === undefined) return false;
+    const due = isActive(row) ? await nextDelivery(deps.store.db, row) : undefined;
+    if (due === undefined || !(await sendOne(deps, claim, row, due, signal))) break;
+    sent += 1;
+  }
+  await change(deps, ({ tx }) => releaseWebhook(tx, deps.replica, claim));
+  return sent === longestTurn;
+}
+
+function isActive({ enabled, deletedAt }: WebhookRow): boolean {
+  return enabled && deletedAt === null;
+}
+
+/** Whether to go on with this endpoint. */
+async function sendOne(
+  deps: Deps,
+  claim: WebhookClaim,
+  row: WebhookRow,
+  { delivery, event, epoch }: DueDelivery,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const place = { environmentId: row.environmentId, epoch, seq: delivery.seq };
+  const startedAt = deps.clock.date();
+  const from = deps.clock.now();
+  const secrets = await openWebhookSecrets(deps.store.db, deps.vault, row.id);
+  const message = { id: messageId(place), at: startedAt, body: deps.webhookBody(event, place) };
+  const reach = { allowed: networks(deps.settings.webhookNetworks ?? []) };
+  const options = { ...reach, timeoutMs: webhookLimits.attemptSeconds * 1_000 };
+  const attempt = await send({ url: row.url, secrets }, message, options, signal);
+  const made: Made = { ...attempt, startedAt, durationMs: Math.round(deps.clock.now() - from) };
+  const waits = deps.settings.webhookRetrySeconds ?? retrySeconds;
+  const verdict = judge(attempt, delivery.tries + 1, chanceOf(delivery.id, delivery.tries), waits);
+  const { value: held } = await change(deps, async (current) => {
+    const now = await holdWebhook(current.tx, deps.replica, claim);
+    if (now === undefined) return undefined;
+    await recordAttempt(current.tx, now, delivery, made, verdict);
+    if (verdict.state !== 'FAILED' || !now.enabled) return now;
+    await disableWebhook(current.tx, row.id, verdict.disable);
+    const { environmentId, id: webhookId, url } = row;
+    const why =
+      verdict.disable === 'GONE'
+        ? 'its receiver answered 410 Gone'
+        : `an event could not be delivered in ${delivery.tries + 1} tries`;
+    current.emit({
+      environmentId,
+      type: 'WEBHOOK_DISABLED',
+      data: { webhookId, reason: verdict.disable },
+      message: `The webhook to ${new URL(url).host} is disabled: ${why}. Enable it when its receiver is well again.`,
+    });
+    return undefined;
+  });
+  return held !== undefined;
+}
+
+/** From 0 to 1, the same for the same try: retries of many endpoints spread. */
+function chanceOf(id: string, tries: number): number {
+  const digits = Number.parseInt(id.replaceAll('-', '').slice(-6), 16);
+  return ((digits * (tries + 1)) % 0xff_ff_ff) / 0xff_ff_ff;
+}
