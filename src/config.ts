@@ -36,6 +36,11 @@ const shape = z.object({
     .default('')
     .transform(listOf)
     .pipe(z.array(z.union([z.cidrv4(), z.cidrv6()], 'it must be networks such as 10.0.0.0/8'))),
+  BERTH_SMTP_URL: given.refine(
+    (url) => url === undefined || /^smtps?:\/\/[^\s/]+$/.test(url),
+    'it must be like smtp://user:password@mail.example.org:587 or smtps://…',
+  ),
+  BERTH_MAIL_FROM: given,
   BERTH_SUBNETS: z.string().default('10.210.0.0/16'),
   BERTH_HELLO: z.enum(['yes', 'no']).default('yes'),
   BERTH_DEADLINE_SECONDS: z.coerce.number().int().min(10).max(3600).default(600),
@@ -83,6 +88,8 @@ export interface Config {
   readonly allowedOrigins: readonly string[];
   /** Networks that webhooks may reach though they are private, and by plain HTTP. */
   readonly webhookNetworks: readonly string[];
+  /** By which webhooks to mail addresses are sent; undefined: none. */
+  readonly mail: { readonly url: string; readonly from: string } | undefined;
   readonly subnetRange: string;
   readonly hello: boolean;
   readonly deadlineSeconds: number;
@@ -134,6 +141,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     keyFile: options.BERTH_KEY_FILE ?? resolve(dataDirectory, 'keys', 'key-encryption-key'),
     allowedOrigins: listOf(options.BERTH_ALLOWED_ORIGINS),
     webhookNetworks: options.BERTH_WEBHOOK_NETWORKS,
+    mail: mailServer(options.BERTH_SMTP_URL, options.BERTH_MAIL_FROM),
     subnetRange: options.BERTH_SUBNETS,
     hello: options.BERTH_HELLO === 'yes',
     deadlineSeconds: options.BERTH_DEADLINE_SECONDS,
@@ -149,6 +157,13 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     databaseUrl: options.DATABASE_URL,
     dockerHost: options.DOCKER_HOST,
   };
+}
+
+function mailServer(url: string | undefined, from: string | undefined): Config['mail'] {
+  if (url === undefined) return undefined;
+  if (from === undefined)
+    throw new InvalidInput([], 'BERTH_SMTP_URL needs BERTH_MAIL_FROM: the address that mails come from.');
+  return { url, from };
 }
 
 function listOf(text: string): string[] {

@@ -65,6 +65,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   'graphql-yoga': ['http'],
   mongodb: ['checks'],
   mysql2: ['checks'],
+  nodemailer: ['webhooks'],
   // One connection for one question; postgres is for the rows of our own. See src/checks/postgresql.ts.
   pg: ['checks'],
   pino: ['log.ts'],

@@ -49,6 +49,8 @@ export interface ControlSettings {
   readonly acmeDirectory?: string | undefined;
   /** Networks that webhooks may reach though they are private, and by plain HTTP. */
   readonly webhookNetworks?: readonly string[] | undefined;
+  /** By which webhooks to mail addresses are sent; undefined: none. */
+  readonly mail?: { readonly url: string; readonly from: string } | undefined;
   /** Services that every environment is made with. */
   readonly included: readonly ServiceType[];
 }

@@ -225,9 +225,9 @@ function chosen(
     );
   if (description != null && !description.isWellFormed())
     throw new InvalidInput(path('description'), 'must be well-formed Unicode.');
-  const mayBePlain = (settings.webhookNetworks ?? []).length > 0;
+  const reach = { plain: (settings.webhookNetworks ?? []).length > 0, mail: settings.mail !== undefined };
   return {
-    url: url == null ? before.url : checkWebhookUrl(url, mayBePlain, path('url')),
+    url: url == null ? before.url : checkWebhookUrl(url, reach, path('url')),
     description: description ?? before.description,
     eventTypes: eventTypes === undefined ? before.eventTypes : eventTypes && [...new Set(eventTypes)],
   };
@@ -252,8 +252,10 @@ async function withSecret(
   return { ids: { ...ids, secret: made }, position };
 }
 
+/** Of a mail address the part that says to whom. */
 function hostOf({ url }: Pick<WebhookRow, 'url'>): string {
-  return new URL(url).host;
+  const { protocol, host, pathname } = new URL(url);
+  return protocol === 'mailto:' ? pathname : host;
 }
 
 function tell<

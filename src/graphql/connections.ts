@@ -52,7 +52,7 @@ export async function childPage<T>(
   parentId: string,
   tell: () => AskedPages<T>,
 ) {
-  const { rows, request, keyOf } = loaders.asked(fieldNodes, tell);
+  const { rows, request, keyOf } = loaders.asked<T[], AskedPages<T>>(fieldNodes, tell);
   return toConnection((await rows.load(parentId)) ?? [], request, keyOf);
 }
 

@@ -3,6 +3,7 @@
 import DataLoader from 'dataloader';
 import type { FieldNode } from 'graphql';
 import type { Control } from '../control/control.ts';
+import { loadTimelines, type Moment } from '../control/history.ts';
 import * as loading from '../control/loading.ts';
 import * as monitoring from '../control/monitoring-loading.ts';
 import * as webhooks from '../control/webhook-loading.ts';
@@ -12,16 +13,20 @@ import type { Health } from '../model/status.ts';
 
 export type One<T> = DataLoader<string, T | undefined>;
 
-/** Pages of children: the same of every parent. */
-export interface AskedPages<T> {
+/** Something of each parent: the same of every one. */
+export interface Asked<V> {
+  readonly load: (parentIds: readonly string[]) => Promise<Map<string, V>>;
+}
+
+/** Pages of children. */
+export interface AskedPages<T> extends Asked<T[]> {
   readonly request: loading.PageRequest;
-  readonly load: (parentIds: readonly string[]) => Promise<Map<string, T[]>>;
   readonly keyOf: (row: T) => string;
 }
 
 interface Place {
   readonly nodes: readonly FieldNode[];
-  readonly pages: AskedPages<unknown> & { readonly rows: One<unknown[]> };
+  readonly asked: object;
 }
 
 export interface Loaders {
@@ -37,6 +42,7 @@ export interface Loaders {
   readonly ticket: One<loading.TicketRow>;
   readonly check: One<loading.CheckRow>;
   readonly incident: One<loading.IncidentRow>;
+  readonly timeline: DataLoader<loading.IncidentRow, Moment[] | undefined, string>;
   readonly maintenanceWindow: One<loading.MaintenanceWindowRow>;
   readonly webhook: One<webhooks.WebhookRow>;
   readonly webhookDelivery: One<webhooks.DeliveryRow>;
@@ -52,10 +58,10 @@ export interface Loaders {
   readonly health: DataLoader<loading.ServiceRow, Health | undefined, string>;
   readonly wantedSpec: DataLoader<loading.ServiceRow, Spec | undefined, string>;
   /** What is asked at one place of the document: told once, and read for all parents in one statement. */
-  asked<T>(
+  asked<V, A extends Asked<V>>(
     nodes: readonly FieldNode[],
-    tell: () => AskedPages<T>,
-  ): AskedPages<T> & { readonly rows: One<T[]> };
+    tell: () => A & Asked<V>,
+  ): A & { readonly rows: One<V> };
 }
 
 export function makeLoaders(control: Control, caller: Caller | undefined): Loaders {
@@ -78,6 +84,7 @@ export function makeLoaders(control: Control, caller: Caller | undefined): Loade
     ticket: seen(loading.loadTickets),
     check: seen(monitoring.loadChecks),
     incident: seen(monitoring.loadIncidents),
+    timeline: byRow(control, loadTimelines),
     maintenanceWindow: seen(monitoring.loadMaintenanceWindows),
     webhook: seen(webhooks.loadWebhooks),
     webhookDelivery: seen(webhooks.loadDeliveries),
@@ -92,15 +99,15 @@ export function makeLoaders(control: Control, caller: Caller | undefined): Loade
     environmentHealths: inner(loading.loadHealthOfEnvironments),
     health: byRow(control, loading.loadHealth),
     wantedSpec: byRow(control, loading.loadWantedSpecs),
-    asked: <T>(nodes: readonly FieldNode[], tell: () => AskedPages<T>) => {
+    asked: <V, A extends Asked<V>>(nodes: readonly FieldNode[], tell: () => A & Asked<V>) => {
       const near = places.get(nodes[0]) ?? [];
       let place = near.find((each) => sameNodes(each.nodes, nodes));
       if (place === undefined) {
-        const pages = tell();
-        place = { nodes, pages: { ...pages, rows: one(pages.load) } as unknown as Place['pages'] };
+        const told = tell();
+        place = { nodes, asked: { ...told, rows: one<V>(told.load) } };
         places.set(nodes[0], [...near, place]);
       }
-      return place.pages as unknown as AskedPages<T> & { readonly rows: One<T[]> };
+      return place.asked as A & { readonly rows: One<V> };
     },
   };
 }

@@ -15,6 +15,7 @@ import './check-result.ts';
 import './check.ts';
 import './environment.ts';
 import './event-streams.ts';
+import './history.ts';
 import './incident.ts';
 import './job.ts';
 import './logs.ts';

@@ -12,7 +12,7 @@ const at = (field: string) => ['input', field];
 const webhookId = (id: string | number) => localId('Webhook', String(id), at('webhookId'));
 const { overlapSeconds } = webhookLimits;
 
-const urlRule = `https, up to ${webhookLimits.urlCharacters} ASCII characters, without user and password. Its host is looked up at each try, and addresses that are not public are refused unless the operator has named their network.`;
+const urlRule = `https, up to ${webhookLimits.urlCharacters} ASCII characters, without user and password. Its host is looked up at each try, and addresses that are not public are refused unless the operator has named their network. Or mailto: and one mail address, where the operator has named a mail server: each event is sent as an e-mail, which is not signed.`;
 
 function webhookPayload(name: string, description: string) {
   return builder.objectRef<Payload>(name).implement({

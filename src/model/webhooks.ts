@@ -71,15 +71,29 @@ export function messageId({ environmentId, epoch, seq }: Position): string {
   return `msg_${environmentId.replaceAll('-', '')}_${epoch}_${seq}`;
 }
 
+/** What the operator allows of addresses. */
+export interface WebhookReach {
+  /** Networks are named that may be reached by plain HTTP. */
+  readonly plain: boolean;
+  /** There is a mail server. */
+  readonly mail: boolean;
+}
+
 /** Whether its scheme is allowed; which addresses are is known when its host is looked up. */
-export function checkWebhookUrl(value: string, mayBePlain: boolean, path: readonly string[]): string {
+export function checkWebhookUrl(value: string, reach: WebhookReach, path: readonly string[]): string {
   const refuse = (rule: string) => new InvalidInput(path, rule);
   if (value.length > webhookLimits.urlCharacters)
     throw refuse(`must be at most ${webhookLimits.urlCharacters} characters.`);
   if (!/^[\x21-\x7e]+$/.test(value) || !URL.canParse(value))
     throw refuse('must be an absolute URL in ASCII, such as https://example.org/hook.');
   const url = new URL(value);
-  if (url.protocol !== 'https:' && !(mayBePlain && url.protocol === 'http:'))
+  if (url.protocol === 'mailto:') {
+    if (!reach.mail) throw refuse('can not be a mail address: the operator has named no mail server.');
+    if (!/^mailto:[^\s@<>,;:"?%]+@[^\s@<>,;:"?%]+$/.test(value))
+      throw refuse('must be one mail address behind mailto:, such as mailto:alarms@example.org.');
+    return value;
+  }
+  if (url.protocol !== 'https:' && !(reach.plain && url.protocol === 'http:'))
     throw refuse('must begin with https://.');
   if (url.username !== '' || url.password !== '')
     throw refuse('must have no user name and no password; what is sent is signed.');

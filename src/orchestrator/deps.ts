@@ -43,6 +43,8 @@ export interface OrchestratorSettings {
   readonly monitorSilenceSeconds?: number | undefined;
   /** Networks that webhooks may reach though they are private, and by plain HTTP. */
   readonly webhookNetworks?: readonly string[] | undefined;
+  /** By which webhooks to mail addresses are sent; undefined: none. */
+  readonly mail?: { readonly url: string; readonly from: string } | undefined;
   /** Waited after each failed try of a delivery; the rule's own when undefined. */
   readonly webhookRetrySeconds?: readonly number[] | undefined;
   readonly buildSeconds: number;

@@ -2,7 +2,7 @@
 // one costs nobody else: only half of the places are for those whose last attempt has failed. What an attempt came to is
 // recorded under the claim alone: whoever dies between sending and recording has the same message sent again, by its id.
 import { waitForAny } from '../clock.ts';
-import { judge, messageId, retrySeconds, webhookLimits } from '../model/webhooks.ts';
+import { type Attempt, judge, messageId, retrySeconds, webhookLimits } from '../model/webhooks.ts';
 import { change } from '../postgres/change.ts';
 import {
   claimWebhooks,
@@ -19,7 +19,8 @@ import {
 } from '../postgres/webhook-work.ts';
 import { openWebhookSecrets, type WebhookRow } from '../postgres/webhooks.ts';
 import { networks } from '../webhooks/addresses.ts';
-import { send } from '../webhooks/send.ts';
+import { mailAddress, sendMail } from '../webhooks/mail.ts';
+import { type Message, send } from '../webhooks/send.ts';
 import type { Deps } from './deps.ts';
 
 const mostAtOnce = 16;
@@ -132,11 +133,8 @@ async function sendOne(
   const place = { environmentId: row.environmentId, epoch, seq: delivery.seq };
   const startedAt = deps.clock.date();
   const from = deps.clock.now();
-  const secrets = await openWebhookSecrets(deps.store.db, deps.vault, row.id);
   const message = { id: messageId(place), at: startedAt, body: deps.webhookBody(event, place) };
-  const reach = { allowed: networks(deps.settings.webhookNetworks ?? []) };
-  const options = { ...reach, timeoutMs: webhookLimits.attemptSeconds * 1_000 };
-  const attempt = await send({ url: row.url, secrets }, message, options, signal);
+  const attempt = await attemptAt(deps, row, message, signal);
   const made: Made = { ...attempt, startedAt, durationMs: Math.round(deps.clock.now() - from) };
   const waits = deps.settings.webhookRetrySeconds ?? retrySeconds;
   const verdict = judge(attempt, delivery.tries + 1, chanceOf(delivery.id, delivery.tries), waits);
@@ -155,11 +153,29 @@ async function sendOne(
       environmentId,
       type: 'WEBHOOK_DISABLED',
       data: { webhookId, reason: verdict.disable },
-      message: `The webhook to ${new URL(url).host} is disabled: ${why}. Enable it when its receiver is well again.`,
+      message: `The webhook to ${mailAddress(url) ?? new URL(url).host} is disabled: ${why}. Enable it when its receiver is well again.`,
     });
     return undefined;
   });
   return held !== undefined;
+}
+
+async function attemptAt(
+  { store, vault, settings }: Deps,
+  { id, url }: WebhookRow,
+  message: Message,
+  signal: AbortSignal,
+): Promise<Attempt> {
+  const timeoutMs = webhookLimits.attemptSeconds * 1_000;
+  const to = mailAddress(url);
+  if (to === undefined) {
+    const secrets = await openWebhookSecrets(store.db, vault, id);
+    const allowed = networks(settings.webhookNetworks ?? []);
+    return send({ url, secrets }, message, { allowed, timeoutMs }, signal);
+  }
+  if (settings.mail !== undefined) return sendMail(to, message, settings.mail, timeoutMs, signal);
+  const error = 'the operator has named no mail server';
+  return { status: null, answer: '', error, retryAfterSeconds: null };
 }
 
 /** From 0 to 1, the same for the same try: retries of many endpoints spread. */

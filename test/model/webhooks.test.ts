@@ -7,6 +7,8 @@ const attempt = (status: number | null, retryAfterSeconds: number | null = null)
   ...{ status, retryAfterSeconds, answer: '', error: null },
 });
 
+const strict = { plain: false, mail: false };
+
 test('a delivery that always fails has nine tries over more than a day, and disables its endpoint', () => {
   const verdicts = [...retrySeconds.keys()].map((index) => judge(attempt(500), index + 1, 0));
   expect(verdicts).toEqual(retrySeconds.map((waitSeconds) => ({ state: 'PENDING', waitSeconds })));
@@ -43,10 +45,27 @@ test.each([
   ['https://example.org:0/'],
   [`https://example.org/${'x'.repeat(2_000)}`],
 ])('%s is no endpoint', (url) => {
-  expect(() => checkWebhookUrl(url, false, ['input', 'url'])).toThrow(/must/);
+  expect(() => checkWebhookUrl(url, strict, ['input', 'url'])).toThrow(/must/);
 });
 
 test('plain HTTP is for who allows it', () => {
-  expect(checkWebhookUrl('http://127.0.0.1:1/hook', true, [])).toBe('http://127.0.0.1:1/hook');
-  expect(checkWebhookUrl('https://example.org', false, [])).toBe('https://example.org/');
+  expect(checkWebhookUrl('http://127.0.0.1:1/hook', { ...strict, plain: true }, [])).toBe(
+    'http://127.0.0.1:1/hook',
+  );
+  expect(checkWebhookUrl('https://example.org', strict, [])).toBe('https://example.org/');
+});
+
+test('a mail address is one address, and needs a mail server', () => {
+  const mailing = { plain: false, mail: true };
+  expect(checkWebhookUrl('mailto:alarms@example.org', mailing, [])).toBe('mailto:alarms@example.org');
+  expect(() => checkWebhookUrl('mailto:alarms@example.org', strict, [])).toThrow(/no mail server/);
+  for (const wrong of [
+    'mailto:',
+    'mailto:a',
+    'mailto:a@b,c@d',
+    'mailto:a@b?cc=c@d',
+    'mailto:a%0A@b',
+    'mailto:<a@b>',
+  ])
+    expect(() => checkWebhookUrl(wrong, mailing, [])).toThrow(/one mail address/);
 });
