@@ -151,7 +151,7 @@ function stepsToWaitOut(situation: RedeploySituation): RedeployStep[] {
   const until = new Date(began.getTime() + redeploy.spec.overlapSeconds * 1000);
   const old = oldJobs(situation);
   if (now >= until || old.length === 0)
-    return isAwaited(situation)
+    return awaited(situation).length > 0
       ? [...stepsForLeaving(situation), waitForProxies(now, drainBy(redeploy))]
       : [{ do: 'ENTER_DRAIN' }];
   const workers = old.filter((job) => job.type === 'WORKER' && !isLeaving(job));
@@ -162,10 +162,13 @@ function stepsToWaitOut(situation: RedeploySituation): RedeployStep[] {
   ];
 }
 
-/** A proxy that came up since the switch, and started from what was before it, still sends requests to the old jobs. */
-function isAwaited({ redeploy, jobs, proxies, now }: RedeploySituation): boolean {
-  const serving = oldJobs({ redeploy, jobs }).some((job) => job.type === 'DEPLOY');
-  return proxies === 'BEHIND' && serving && now < drainBy(redeploy);
+/** A proxy that came up since the switch, and started from what was before it, still sends requests to these old jobs. */
+function awaited({ redeploy, jobs, proxies, now }: RedeploySituation): JobView[] {
+  if (proxies !== 'BEHIND' || now >= drainBy(redeploy)) return [];
+  const old = oldJobs({ redeploy, jobs });
+  return old.filter(
+    (job) => job.state === 'RUNNING' && (job.rotation === 'IN' || job.rotation === 'DRAINING'),
+  );
 }
 
 /** Whatever the proxies say: the old jobs must be gone by the deadline. */
@@ -174,11 +177,14 @@ function drainBy({ deadlineAt }: RedeployView): Date {
 }
 
 function stepsToStopOld(situation: RedeploySituation): RedeployStep[] {
-  const late = situation.now >= situation.redeploy.deadlineAt;
-  const old = late ? [] : oldJobs(situation);
-  if (isAwaited(situation)) return [waitForProxies(situation.now, drainBy(situation.redeploy))];
-  if (old.length > 0) return old.map((job) => stop(job, replacedByRedeploy));
-  return [{ do: 'END', state: 'SUCCEEDED' }];
+  const { redeploy, now } = situation;
+  const old = now >= redeploy.deadlineAt ? [] : oldJobs(situation);
+  const needed = awaited(situation);
+  const steps: RedeployStep[] = old
+    .filter((job) => !needed.includes(job))
+    .map((job) => stop(job, replacedByRedeploy));
+  if (needed.length > 0) return [...steps, waitForProxies(now, drainBy(redeploy))];
+  return steps.length > 0 ? steps : [{ do: 'END', state: 'SUCCEEDED' }];
 }
 
 /** Before the switch the new jobs go and the old have served all along; after it requests go back to the old first. */

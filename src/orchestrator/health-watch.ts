@@ -3,10 +3,11 @@
 // it. The first check of a starting job is verify-job.ts's.
 import limitTo from 'p-limit';
 import { type HealthCheck, healthCheckLimits } from '../model/health-check.ts';
-import { change } from '../postgres/change.ts';
+import { sameRotation } from '../model/rotation.ts';
+import { type Change, change } from '../postgres/change.ts';
 import { hasDuty, takeDuty } from '../postgres/duties.ts';
-import { listJobsToWatch, markHealth, type WatchedJob } from '../postgres/jobs.ts';
-import { markProxiesDue } from '../postgres/rotation.ts';
+import { listJobsById, listJobsToWatch, markHealth, type WatchedJob } from '../postgres/jobs.ts';
+import { markProxiesDue, readRotation } from '../postgres/rotation.ts';
 import { markDue } from '../postgres/services.ts';
 import type { Deps } from './deps.ts';
 
@@ -82,8 +83,7 @@ async function watchOnce(deps: Deps, job: WatchedJob, watches: Map<string, Watch
     watch.against = healthy === (job.health === 'HEALTHY') ? 0 : watch.against + 1;
     const needed = healthy ? check.healthyThreshold : check.unhealthyThreshold;
     if (watch.against < needed) return;
-    await record(deps, job, healthy, output, watch.against);
-    watch.against = 0;
+    if (await record(deps, job, healthy, output, watch.against)) watch.against = 0;
   } catch (error) {
     deps.logger.error(
       { err: error, jobId: job.id },
@@ -95,18 +95,20 @@ async function watchOnce(deps: Deps, job: WatchedJob, watches: Map<string, Watch
   }
 }
 
+/** False when it has to be looked at again: a proxy returns only with the rotation that is wanted by then. */
 async function record(
   deps: Deps,
   job: WatchedJob,
   healthy: boolean,
   output: string,
   times: number,
-): Promise<void> {
+): Promise<boolean> {
   const health = healthy ? 'HEALTHY' : 'UNHEALTHY';
-  await change(deps, async (current) => {
-    if (!(await hasDuty(current.tx, deps.replica, 'HEALTH'))) return;
+  const { value } = await change(deps, async (current) => {
+    if (!(await hasDuty(current.tx, deps.replica, 'HEALTH'))) return true;
+    if (healthy && (await isBehind(current, job))) return false;
     const marked = await markHealth(current.tx, job.id, health, output);
-    if (marked === undefined) return;
+    if (marked === undefined) return true;
     const { type, target, state, exitCode, environmentId, serviceId, id: jobId } = marked;
     current.emit({
       environmentId,
@@ -122,7 +124,19 @@ async function record(
     await markDue(current.tx, [serviceId]);
     await markProxiesDue(current.tx, environmentId);
     current.nudge('due');
+    return true;
   });
+  return value;
+}
+
+/** Of a proxy; its holder is asked to tell it. */
+async function isBehind(current: Change, { id, environmentId }: WatchedJob): Promise<boolean> {
+  const [row] = await listJobsById(current.tx, [id]);
+  if (row?.spec?.proxy == null) return false;
+  if (sameRotation(row.applied, await readRotation(current.tx, environmentId))) return false;
+  await markDue(current.tx, [row.serviceId]);
+  current.nudge('due');
+  return true;
 }
 
 function intervalMs(job: WatchedJob): number {

@@ -27,10 +27,24 @@ export function syncProxy(hold: Hold, _situation: Situation, job: JobRow): Promi
     return wanted;
   };
   return perform(hold, 'SYNC_PROXY', effect, async (change, wanted) => {
-    await saveApplied(change.tx, job.id, wanted);
-    await tell(change, job, wanted);
+    await recordSynced(change, job, wanted);
     return undefined;
   });
+}
+
+/**
+ * One that has come up is told what is wanted by now before anybody is led to it: it started from what was wanted then. All
+ * that it has counts as doubtful until it is told.
+ */
+export async function syncStarted(hold: Hold, job: JobRow): Promise<ProxyRotation> {
+  const wanted = await readRotation(hold.deps.store.db, job.environmentId);
+  await apply(hold, job, wanted);
+  return wanted;
+}
+
+export async function recordSynced(change: Change, job: JobRow, wanted: ProxyRotation): Promise<void> {
+  await saveApplied(change.tx, job.id, wanted);
+  await tell(change, job, wanted);
 }
 
 /** What is wanted may become what it was before again while it is being told, or when we are gone. */

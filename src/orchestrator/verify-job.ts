@@ -1,9 +1,13 @@
 // Waiting until a started job is healthy, checked from outside its container: nothing has to exist in the user's image.
+
+import type { ProxyRotation } from '../model/rotation.ts';
 import { type JobRow, listJobsById, markHealthy, noteCheck } from '../postgres/jobs.ts';
+import { ProxyFault } from '../proxy/runtime-api.ts';
 import { type Hold, type Outcome, perform } from './deps.ts';
 import { lookAt, observeJob } from './observe.ts';
 import { askProxies, movedOnly, tellJob } from './record-job.ts';
 import type { Situation } from './situation.ts';
+import { recordSynced, syncStarted } from './sync-proxy.ts';
 
 /** Most servers listen a few milliseconds after their start; the first looks come quickly. */
 const probeEveryMs = [4, 8, 12, 20];
@@ -17,6 +21,8 @@ interface Verdict {
   readonly healthy: boolean;
   readonly attempts: number;
   readonly output: string;
+  /** What a proxy was told. */
+  readonly told?: ProxyRotation | undefined;
 }
 
 export async function verifyJob(
@@ -30,7 +36,8 @@ export async function verifyJob(
   const effect = () =>
     job.type === 'WORKER' ? settle(hold, job, now, patience) : watch(hold, job, service.runtime, patience);
   let seenHealthy = false;
-  const outcome = await perform(hold, 'VERIFY_JOB', effect, async (change, { healthy, attempts, output }) => {
+  const outcome = await perform(hold, 'VERIFY_JOB', effect, async (change, verdict) => {
+    const { healthy, attempts, output, told } = verdict;
     seenHealthy = healthy;
     if (!healthy) {
       await noteCheck(change.tx, job.id, attempts, output);
@@ -41,8 +48,11 @@ export async function verifyJob(
       markHealthy(change.tx, job.id, { attempts, output, joins }),
       joins ? askProxies(change, job.environmentId) : undefined,
     ]);
-    if (marked !== undefined) tellJob(change, service.label, marked);
-    return movedOnly(marked);
+    if (marked === undefined) return undefined;
+    tellJob(change, service.label, marked);
+    if (told === undefined) return movedOnly(marked);
+    await recordSynced(change, job, told);
+    return undefined;
   });
   // What answers runs; else its container may have ended meanwhile.
   if (!seenHealthy) await observeJob(hold, service.label, job);
@@ -83,7 +93,9 @@ async function watch(hold: Hold, job: JobRow, runtime: string | null, patienceMs
     if (address !== null) {
       const seen = await probeHealth({ address, runtime, check }, timeoutMs);
       output = seen.output;
-      if (seen.healthy) return { healthy: true, attempts, output };
+      const ready = seen.healthy ? await makeReady(hold, { ...job, address }) : undefined;
+      if (ready?.is === true) return { healthy: true, attempts, output, told: ready.told };
+      if (ready !== undefined) output = ready.why;
     }
     if (clock.now() >= end) return { healthy: false, attempts, output };
     if (clock.now() - lookedAt > lookEveryMs) {
@@ -93,6 +105,24 @@ async function watch(hold: Hold, job: JobRow, runtime: string | null, patienceMs
       lookedAt = clock.now();
     }
     await clock.sleep(probeEveryMs[attempts - 1] ?? laterProbesMs, hold.signal);
+  }
+}
+
+type Ready =
+  | { readonly is: true; readonly told: ProxyRotation | undefined }
+  | { readonly is: false; readonly why: string };
+
+/** A proxy that answers is told whom to send requests to, before anybody is led to it. */
+async function makeReady(hold: Hold, job: JobRow): Promise<Ready> {
+  if (job.spec?.proxy == null) return { is: true, told: undefined };
+  try {
+    return { is: true, told: await syncStarted(hold, job) };
+  } catch (error) {
+    if (!(error instanceof ProxyFault)) throw error;
+    return {
+      is: false,
+      why: `It answers, and can not be told yet whom to send requests to: ${error.message}`,
+    };
   }
 }
 

@@ -1,8 +1,10 @@
 // A redeploy by OVERLAP and the service proxies that come up after its switch, which may have started from what was before.
 import { expect, test } from 'vitest';
 import { nextSteps } from '../../src/model/redeploy.ts';
-import { type Case, drained, during, news, replaced, stop, wait } from './overlap-situations.ts';
-import { ago } from './situations.ts';
+import { type Case, drained, draining, during, news, replaced, stop, wait } from './overlap-situations.ts';
+import { ago, job } from './situations.ts';
+
+const oldWorker = job('w', 'old', { type: 'WORKER', target: 'mail', rotation: null });
 
 test.each<Case>([
   [
@@ -14,6 +16,13 @@ test.each<Case>([
     'nor stopped, when it comes up as they are being drained',
     during('DRAIN', [...drained, ...news], { proxies: 'BEHIND' }),
     [wait(ago(-1))],
+  ],
+  [
+    'one that is being stopped already, and a worker, do not wait for it',
+    during('DRAIN', [...drained.slice(0, 1), draining('s', { state: 'STOPPING' }), oldWorker, ...news], {
+      proxies: 'BEHIND',
+    }),
+    [stop('s', replaced), stop(oldWorker.id, replaced), wait(ago(-1))],
   ],
   [
     'it stays behind until the deadline is near: stopped all the same',

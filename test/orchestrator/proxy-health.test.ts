@@ -126,3 +126,30 @@ test.concurrent('by the standard check, which only wants its port to be open', a
     boundMs: 40_000,
   });
 }, 150_000);
+
+test('a proxy counts as healthy only with the rotation that is wanted by then', {
+  timeout: 120_000,
+}, async () => {
+  const { raw } = world.control.store;
+  // Refused at the commit otherwise, so that it would never become healthy.
+  await raw`create function told() returns trigger language plpgsql as $$ begin
+    if exists (select from jobs where id = new.id and applied ? 'doubtful') then raise exception 'not told yet'; end if;
+    return null; end $$`;
+  await raw`create constraint trigger told after update of health on jobs deferrable initially deferred for each row
+    when (old.health is distinct from 'HEALTHY' and new.health = 'HEALTHY' and new.applied is not null)
+    execute function told()`;
+  try {
+    const site = await openSite(world);
+    expect((await redeployed(world, site.proxyId)).state).toBe('SUCCEEDED');
+    const [proxy] = await runningJobs(world, site.proxyId);
+    await world.control.store.raw`update jobs set health = 'UNHEALTHY' where id = ${proxy?.id ?? ''}`;
+    await until(
+      'it has returned',
+      () => runningJobs(world, site.proxyId),
+      (jobs) => jobs[0]?.health === 'HEALTHY',
+      60_000,
+    );
+  } finally {
+    await raw`drop trigger told on jobs`;
+  }
+});

@@ -20,8 +20,8 @@ export interface Memory {
 export interface Proxies {
   /** Of those that run. */
   readonly memories: ReadonlyMap<Container, Memory>;
-  /** Containers that were found healthy, and when first: no edge leads anybody to a proxy before. */
-  readonly seenAt: Map<Container, number>;
+  /** Those that were told what was wanted since they came up: no edge leads anybody to a proxy before. */
+  readonly told: Set<Container>;
   /** How many requests a job has under way, by its id. */
   sessionsOf: (jobId: string, now: number) => number;
 }
@@ -33,7 +33,7 @@ export function openProxies(engine: Engine): Proxies {
     const backends = container.files.get(paths.backends);
     if (backends !== undefined) memories.set(container, startOf(backends, container.files));
   });
-  return { memories, seenAt: new Map(), sessionsOf: () => 0 };
+  return { memories, told: new Set(), sessionsOf: () => 0 };
 }
 
 export function openChannel(
@@ -74,6 +74,10 @@ export function openChannel(
       // One conversation for what brings and another for what takes away, as over the network.
       for (const command of commands)
         await say('apply', (of) => carryOut(of, command, stillInUse, proxies, clock.now()));
+      const container = [...proxies.memories.keys()].find(
+        (each) => each.address === address && isListening(each, clock.now()),
+      );
+      if (container !== undefined) proxies.told.add(container);
       return { stillInUse };
     },
     sessions: (prefix = 'site-') =>

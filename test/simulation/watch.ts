@@ -30,9 +30,6 @@ export function watch(world: World): void {
   };
 }
 
-/** What a proxy that comes up may take until it knows the rotation of that moment. */
-const settlingMs = 2_000;
-
 /** S1, after everything that happens; and since when a job gets no requests any more, for those that it still has. */
 export function watchRotation(world: World): () => void {
   const { proxies, clock, scenario } = world;
@@ -47,9 +44,7 @@ export function watchRotation(world: World): () => void {
     for (const [, memory] of serving)
       for (const servers of memory.servers.values())
         for (const { name, state } of servers) if (state === 'READY') lastReadyAt.set(name, now);
-    const settled = ([container]: (typeof serving)[number]) =>
-      now - (proxies.seenAt.get(container) ?? now) > settlingMs;
-    const [only] = serving.filter(settled);
+    const [only] = serving.filter(([container]) => proxies.told.has(container));
     // Of two it is for the edge to choose.
     if (!scenario.gentle || only === undefined || serving.length > 1) return;
     const healthy = healthyReady(world, only[1]);

@@ -193,7 +193,6 @@ export async function openPlane(world: World): Promise<Plane> {
           each.address === address && isListening(each, clock.now()) && !isSick(world, each.spec.name),
       );
       const answers = asked !== undefined;
-      if (answers && !proxies.seenAt.has(asked)) proxies.seenAt.set(asked, clock.now());
       await clock.sleep(answers || chance.happens(0.9) ? chance.between(1, 5) : timeoutMs);
       return { healthy: answers, output: answers ? 'It answers.' : 'It does not answer.' };
     },
