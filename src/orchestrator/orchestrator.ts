@@ -1,7 +1,7 @@
 // The loops that make what is wanted so. They take no input: a nudge or the clock wakes them, they read, and do.
 
 import { waitForAny } from '../clock.ts';
-import { type Claim, claimService, LeaseLost, releaseService, renewLeases } from '../postgres/replicas.ts';
+import { type Claim, claimServices, LeaseLost, releaseService, renewLeases } from '../postgres/replicas.ts';
 import { attend, type Crowd } from './attend.ts';
 import { openBells } from './bells.ts';
 import { type BuildDeps, build, nextBuild } from './build.ts';
@@ -50,34 +50,37 @@ export function startOrchestrator(deps: BuildDeps): Orchestrator {
   const rouse = () => bells.ring('due');
 
   async function takeServices(): Promise<void> {
-    while (hasRoom() && !closing.signal.aborted) {
+    for (let most = places(); most > 0 && !closing.signal.aborted; most = places()) {
       const askedAt = deps.clock.now();
-      const claim = await claimService(deps.store, deps.replica, [...attending.keys()]);
-      if (claim === undefined) return;
-      const lease = leaseFrom(askedAt);
-      const stop = new AbortController();
-      const signal = AbortSignal.any([stop.signal, closing.signal]);
-      const crowd: Crowd = {
-        waits: (waiting) => {
-          if (held.waiting === waiting) return;
-          const wasFull = !hasRoom();
-          held.waiting = waiting;
-          if (wasFull && hasRoom()) rouse();
-        },
-        isDense: () => attending.size > mostAttended,
-      };
-      const done = attendOnce({ deps, claim, signal, lease }, asked, crowd).finally(() => {
-        attending.delete(claim.serviceId);
-        // Something may have been asked for between its last look and its release.
-        rouse();
-      });
-      const held: Attending = { claim, lease, stop, done, waiting: false };
-      attending.set(claim.serviceId, held);
+      const claims = await claimServices(deps.store, deps.replica, [...attending.keys()], most);
+      for (const claim of claims) attendTo(claim, leaseFrom(askedAt));
+      if (claims.length < most) return;
     }
   }
-  function hasRoom(): boolean {
-    const busy = [...attending.values()].filter(({ waiting }) => !waiting);
-    return busy.length < mostAttended && attending.size < mostHeld;
+  function attendTo(claim: Claim, lease: Lease): void {
+    const stop = new AbortController();
+    const signal = AbortSignal.any([stop.signal, closing.signal]);
+    const crowd: Crowd = {
+      waits: (waiting) => {
+        if (held.waiting === waiting) return;
+        const wasFull = places() === 0;
+        held.waiting = waiting;
+        if (wasFull && places() > 0) rouse();
+      },
+      isDense: () => attending.size > mostAttended,
+    };
+    const done = attendOnce({ deps, claim, signal, lease }, asked, crowd).finally(() => {
+      attending.delete(claim.serviceId);
+      // Something may have been asked for between its last look and its release.
+      rouse();
+    });
+    const held: Attending = { claim, lease, stop, done, waiting: false };
+    attending.set(claim.serviceId, held);
+  }
+  /** How many more can be attended to. */
+  function places(): number {
+    const busy = [...attending.values()].filter(({ waiting }) => !waiting).length;
+    return Math.max(0, Math.min(mostAttended - busy, mostHeld - attending.size));
   }
   async function takeBuilds(): Promise<void> {
     while (builds.size < mostBuilds && !closing.signal.aborted) {

@@ -111,12 +111,13 @@ export function lives(number: SQL): SQL {
     and objsubid = 2 and database = (select oid from pg_database where datname = current_database()))`;
 }
 
-/** Takes a service that is due, if there is one that nobody else works on. Without a sign of life of its own, none. */
-export async function claimService(
+/** Takes services that are due and that nobody else works on, longest due first. Without a sign of life of its own, none. */
+export async function claimServices(
   store: Store,
   replica: Replica,
   attended: readonly string[],
-): Promise<Claim | undefined> {
+  most: number,
+): Promise<Claim[]> {
   // What this very replica holds but doesn't work on was left by an error of its own. What it does work on it never takes
   // again, not even when the lease has run out: two would work on it.
   const own = eq(services.leaseHolder, replica.number);
@@ -134,7 +135,7 @@ export async function claimService(
       ),
     )
     .orderBy(services.dueAt, services.id)
-    .limit(1)
+    .limit(most)
     .for('update', { skipLocked: true });
   const claimed = store.db
     .update(services)
@@ -149,8 +150,7 @@ export async function claimService(
       environmentId: services.environmentId,
       epoch: services.leaseEpoch,
     });
-  const [claim] = await withDeadline(store, claimed.execute());
-  return claim;
+  return withDeadline(store, claimed.execute());
 }
 
 /**

@@ -6,7 +6,7 @@ import { createService } from '../../src/control/create-service.ts';
 import { type Hold, leaseFrom, write } from '../../src/orchestrator/deps.ts';
 import {
   type Claim,
-  claimService,
+  claimServices,
   joinReplicas,
   type Replica,
   renewLeases,
@@ -35,7 +35,7 @@ beforeAll(async () => {
   claims = [];
   for (const _id of ids) {
     const attended = claims.map((claim) => claim.serviceId);
-    const claim = await claimService(control.store, replica, attended);
+    const [claim] = await claimServices(control.store, replica, attended, 1);
     if (claim !== undefined) claims.push(claim);
   }
 });

@@ -118,7 +118,7 @@ test.concurrent('a start that is slow to arrive is waited for before its volume 
   let whenStarting: (() => Promise<void>) | undefined;
   const arrived = Promise.withResolvers<void>();
   const { world } = await watchedWorld(context, {
-    settings: { healthySeconds: 30 },
+    settings: { healthySeconds: 60 },
     runtime: (runtime) => ({
       ...runtime,
       startContainer: async (spec) => {
@@ -146,7 +146,7 @@ test.concurrent('a start that is slow to arrive is waited for before its volume 
   });
   await askRedeploy(world, serviceId);
   // A PostgreSQL that is stopped as it begins may take all of its minute.
-  expect((await endOfRedeploy(world, await superseding, 90_000)).state).toBe('SUCCEEDED');
+  expect((await endOfRedeploy(world, await superseding, 120_000)).state).toBe('SUCCEEDED');
   await arrived.promise;
   await expectPeace(world);
   expect((await writers.stop()).most).toBe(1);

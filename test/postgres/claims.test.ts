@@ -7,7 +7,7 @@ import { change } from '../../src/postgres/change.ts';
 import { openStore } from '../../src/postgres/open.ts';
 import {
   type Claim,
-  claimService,
+  claimServices,
   holdLease,
   joinReplicas,
   LeaseLost,
@@ -53,7 +53,7 @@ async function claimAll(replica: Replica, attended: readonly string[] = []): Pro
   const claims: Claim[] = [];
   for (;;) {
     const held = [...attended, ...claims.map(({ serviceId }) => serviceId)];
-    const claim = await claimService(world.control.store, replica, held);
+    const [claim] = await claimServices(world.control.store, replica, held, 1);
     if (claim === undefined) return claims;
     claims.push(claim);
   }
