@@ -3,17 +3,17 @@
 // ones is in its time, and each round waits until the other's is done.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { probe } from '../../src/checks/probe.ts';
-import { deleteEnvironment } from '../../src/control/environments.ts';
 import { redeploySelection, streamEvents } from '../../src/control/event-stream.ts';
 import { redeployService } from '../../src/control/redeploy.ts';
-import { type BenchWorld, makeCodeService, median, webCommand } from './support.ts';
+import { type BenchWorld, makeCodeService, median, removeEnvironment, webCommand } from './support.ts';
 
 const rounds = 15;
 
 export async function benchRedeploy(world: BenchWorld, say: (line: string) => void): Promise<void> {
   say('Redeploy of N jobs, milliseconds (median of rounds, both in turn); goal: ratio at most 1.15');
   for (const jobs of [1, 3, 10]) {
-    const { environmentId, serviceId, namespace } = await makeCodeService(world, jobs);
+    const made = await makeCodeService(world, jobs);
+    const { serviceId } = made;
     await redeploy(world, serviceId);
     const plain = await openPlain(world, jobs);
     const ours: number[] = [];
@@ -25,8 +25,7 @@ export async function benchRedeploy(world: BenchWorld, say: (line: string) => vo
       await plain.clear();
     }
     await plain.close();
-    await deleteEnvironment(world.berth.control, world.caller, { environmentId, confirm: namespace });
-    await deleted(world, environmentId);
+    await removeEnvironment(world, made);
     const [a, b] = [median(ours), median(theirs)];
     say(`  N=${jobs}: Berth ${a.toFixed(0)}, dockerode ${b.toFixed(0)}, ratio ${(a / b).toFixed(2)}`);
   }
@@ -55,12 +54,6 @@ async function cleared({ docker }: BenchWorld, serviceId: string, jobs: number):
   const filters = { label: [`berth.service=${serviceId}`] };
   while ((await docker.listContainers({ all: true, filters })).length > jobs) await sleep(50);
   await sleep(300);
-}
-
-async function deleted({ berth: { control }, caller }: BenchWorld, environmentId: string): Promise<void> {
-  const selection = { environmentId, begin: 'FIRST' as const, ended: async () => false };
-  const signal = AbortSignal.timeout(120_000);
-  for await (const _item of streamEvents(control, selection, signal)) void caller;
 }
 
 async function openPlain({ docker, imageId }: BenchWorld, jobs: number) {

@@ -5,6 +5,7 @@ import { benchMonitoring } from './monitoring.ts';
 import { benchNestedRead } from './nested-read.ts';
 import { benchOverlap } from './overlap.ts';
 import { benchRedeploy } from './redeploy.ts';
+import { benchResults } from './results.ts';
 import { openBench } from './support.ts';
 
 const say = (line: string) => console.log(line);
@@ -22,4 +23,5 @@ if (only === undefined || only === 'redeploy') {
 }
 if (only === undefined || only === 'overlap') await benchOverlap(say, Number(process.argv[3] ?? 10));
 if (only === undefined || only === 'monitoring') await benchMonitoring(say);
+if (only === undefined || only === 'results') await benchResults(say);
 process.exit(0);

@@ -6,12 +6,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Docker from 'dockerode';
 import { readConfig } from '../../src/config.ts';
-import { createEnvironment } from '../../src/control/environments.ts';
+import { createEnvironment, deleteEnvironment } from '../../src/control/environments.ts';
+import { streamEvents } from '../../src/control/event-stream.ts';
 import { callerFor, hashToken } from '../../src/control/tokens.ts';
 import { newId } from '../../src/ids.ts';
 import { openLog } from '../../src/log.ts';
 import { type Berth, startBerth } from '../../src/main.ts';
 import type { Caller } from '../../src/model/callers.ts';
+import type { ServiceType } from '../../src/model/service-types/index.ts';
 import { insertRelease } from '../../src/postgres/redeploys.ts';
 import { listServicesOf, updateService } from '../../src/postgres/services.ts';
 import { findTokenByHash } from '../../src/postgres/tokens.ts';
@@ -29,7 +31,7 @@ export interface BenchWorld {
 
 export const webCommand = 'mkdir -p /tmp/www && exec httpd -f -p 8080 -h /tmp/www';
 
-export async function openBench(): Promise<BenchWorld> {
+export async function openBench(included: readonly ServiceType[] = []): Promise<BenchWorld> {
   const directory = await mkdtemp(join(tmpdir(), 'berth-bench-'));
   await chmod(directory, 0o711);
   const config = readConfig({
@@ -39,7 +41,7 @@ export async function openBench(): Promise<BenchWorld> {
     BERTH_EDGE: 'no',
     NODE_ENV: 'production',
   });
-  const berth = await startBerth(config, { logger: openLog('error'), included: [] });
+  const berth = await startBerth(config, { logger: openLog('error'), included });
   const token = (await readFile(join(directory, 'admin-token'), 'utf8')).trim();
   const row = await findTokenByHash(berth.control.store.db, hashToken(token));
   if (row === undefined) throw new Error('the administrator is missing');
@@ -63,16 +65,18 @@ export async function openBench(): Promise<BenchWorld> {
 export async function makeCodeService(
   world: BenchWorld,
   scale: number,
+  kind: 'SANDBOX' | 'PRODUCTION' = 'SANDBOX',
 ): Promise<{ environmentId: string; serviceId: string; namespace: string }> {
   const { control } = world.berth;
   const namespace = `bench-${randomUUID().slice(0, 8)}`;
   const { ids } = await createEnvironment(control, world.caller, {
     name: 'Bench',
     namespace,
-    kind: 'SANDBOX',
+    kind,
     services: [{ type: 'CODE', label: 'web', scale, size: { memoryMiB: 32, cpuMillis: 200 } }],
   });
-  const [service] = await listServicesOf(control.store.db, ids.environmentId);
+  const all = await listServicesOf(control.store.db, ids.environmentId);
+  const service = all.find(({ label }) => label === 'web');
   if (service === undefined) throw new Error('the service is missing');
   await control.store.db.transaction(async (tx) => {
     const release = {
@@ -91,6 +95,16 @@ export async function makeCodeService(
     await updateService(tx, service.id, { releaseId: id });
   });
   return { environmentId: ids.environmentId, serviceId: service.id, namespace };
+}
+
+/** Until nothing of it is left. */
+export async function removeEnvironment(
+  { berth: { control }, caller }: BenchWorld,
+  { environmentId, namespace }: { readonly environmentId: string; readonly namespace: string },
+): Promise<void> {
+  await deleteEnvironment(control, caller, { environmentId, confirm: namespace });
+  const selection = { environmentId, begin: 'FIRST' as const, ended: async () => false };
+  for await (const { kind } of streamEvents(control, selection, AbortSignal.timeout(120_000))) void kind;
 }
 
 export function median(values: readonly number[]): number {

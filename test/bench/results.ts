@@ -1,0 +1,63 @@
+// From the end of a check to its arrival at 500 subscribers of one environment, each on a WebSocket of its own: 100 HTTP
+// checks every 10 s, made by the real monitor in its container, taken in and told by the real server, which is a process of
+// its own. When a check ended is by its own word, on the same machine's clock.
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { WebSocket } from 'ws';
+import type { ResultsReady } from './results-server.ts';
+
+const subscribers = 500;
+const warmUpSeconds = 15;
+const seconds = 40;
+
+export async function benchResults(say: (line: string) => void): Promise<void> {
+  const child = fork(new URL('./results-server.ts', import.meta.url), [String(subscribers)], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+  const sockets: WebSocket[] = [];
+  const delays: number[] = [];
+  try {
+    const [ready] = (await once(child, 'message')) as [ResultsReady];
+    let from = Number.POSITIVE_INFINITY;
+    const hear = (message: string) => {
+      const now = performance.timeOrigin + performance.now();
+      const found = /"startedAt":"([^"]+)","durationMs":([\d.]+)/.exec(message);
+      if (found === null || now < from) return;
+      delays.push(now - Date.parse(found[1] ?? '') - Number(found[2]));
+    };
+    for (let index = 0; index < subscribers; index++) sockets.push(await subscribe(ready, index, hear));
+    await new Promise((resolve) => setTimeout(resolve, warmUpSeconds * 1_000));
+    from = performance.timeOrigin + performance.now();
+    await new Promise((resolve) => setTimeout(resolve, seconds * 1_000));
+  } finally {
+    for (const socket of sockets) socket.terminate();
+    child.send('close');
+    await once(child, 'exit');
+  }
+  delays.sort((a, b) => a - b);
+  const at = (share: number) => (delays[Math.floor(delays.length * share)] ?? Number.NaN).toFixed(1);
+  say(`Results: ${subscribers} subscribers, 100 checks every 10 s for ${seconds} s, from the end of a check`);
+  say(`  p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, ${delays.length} messages`);
+}
+
+async function subscribe(
+  { url, query, tokens }: ResultsReady,
+  index: number,
+  hear: (message: string) => void,
+): Promise<WebSocket> {
+  const socket = new WebSocket(url, ['graphql-transport-ws'], { perMessageDeflate: false });
+  await once(socket, 'open');
+  const begun = Promise.withResolvers<void>();
+  socket.on('message', (data) => {
+    const message = String(data);
+    if (message.includes('"connection_ack"'))
+      socket.send(JSON.stringify({ type: 'subscribe', id: 'results', payload: { query } }));
+    if (message.includes('CaughtUp')) begun.resolve();
+    hear(message);
+  });
+  socket.on('close', (code) => begun.reject(new Error(`closed with ${code}`)));
+  const Authorization = `Bearer ${tokens[index % tokens.length]}`;
+  socket.send(JSON.stringify({ type: 'connection_init', payload: { Authorization } }));
+  await begun.promise;
+  return socket;
+}
