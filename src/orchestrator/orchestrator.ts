@@ -122,7 +122,7 @@ export function startOrchestrator(deps: BuildDeps): Orchestrator {
     every(deps, closing.signal, compareMs, undefined, () => compareProxies(deps, closing.signal)),
     watchHealth(deps, closing.signal),
     watchMonitors(deps, bells.asked('checks'), closing.signal),
-    watchServices(deps, closing.signal),
+    watchServices(deps, bells.asked('checks'), closing.signal),
     sendWebhooks(deps, closing.signal),
     keepEdge(deps, asked, closing.signal),
     every(deps, closing.signal, certificatesMs, undefined, () => obtainCertificates(deps, closing.signal)),

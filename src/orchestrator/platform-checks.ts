@@ -1,13 +1,15 @@
 // Checks that need the engine's eye or run inside a job: made by the control plane, by one replica for all, when they are
-// due. All that are due at a moment share their questions, and those of an environment one transaction; commands take as
-// long as they take, and hold up nothing else.
+// due or asked for. All of a moment share their questions, and those of an environment one transaction. What waits for
+// the engine holds up nothing else; of no check a run begins while another is under way.
 import limitTo from 'p-limit';
 import { platformCheckTypes } from '../checks/platform/index.ts';
 import { judgeFacts } from '../checks/platform/judge.ts';
+import type { PlatformNeed } from '../checks/platform/platform-type.ts';
+import { waitForAny } from '../clock.ts';
 import { checkLimits, type NewResult } from '../model/monitoring/results.ts';
 import { change } from '../postgres/change.ts';
 import { markRunTaken, moveOn } from '../postgres/checks.ts';
-import { type Duty, hasDuty, takeDuty } from '../postgres/duties.ts';
+import { hasDuty, takeDuty } from '../postgres/duties.ts';
 import { type CheckedService, listCheckedServicesDue } from '../postgres/monitors.ts';
 import { recordResults } from '../postgres/record-results.ts';
 import type { Deps } from './deps.ts';
@@ -16,17 +18,25 @@ import { leaveUnchecked } from './unchecked.ts';
 
 const lookEveryMs = checkLimits.platformIntervalSeconds.minimum * 1_000;
 const mostAtOnce = 500;
+const types = [...platformCheckTypes.keys()];
 const commandsAtOnce = limitTo(16);
 
-export async function watchServices(deps: Deps, signal: AbortSignal): Promise<void> {
+export async function watchServices(
+  deps: Deps,
+  asked: () => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
   const running = new Set<string>();
   while (!signal.aborted) {
+    const wakened = asked();
     try {
       if (await takeDuty(deps.store, deps.replica, 'CHECKS')) {
-        const due = await listCheckedServicesDue(deps.store.db, mostAtOnce + running.size);
+        // One that ends while the list is read may stand in it as due.
+        const before = new Set(running);
+        const due = await listCheckedServicesDue(deps.store.db, types, mostAtOnce + before.size);
         await begin(
           deps,
-          due.filter(({ check }) => !running.has(check.id)),
+          due.filter(({ check }) => !before.has(check.id)),
           running,
           signal,
         );
@@ -34,57 +44,71 @@ export async function watchServices(deps: Deps, signal: AbortSignal): Promise<vo
     } catch (error) {
       if (!signal.aborted) deps.logger.error({ err: error }, 'the watch on services failed; it goes on');
     }
-    await deps.clock.sleep(lookEveryMs, signal).catch(() => {});
+    await waitForAny([wakened], lookEveryMs, signal, deps.clock);
   }
 }
 
-/** Returns when all is made but the commands. */
+/** Returns when all is made but what waits for the engine. */
 async function begin(
   deps: Deps,
   due: readonly CheckedService[],
   running: Set<string>,
   signal: AbortSignal,
 ): Promise<void> {
-  const made = due.filter(({ active }) => active);
-  const commands = made.filter(isCommand);
-  for (const each of commands) {
-    running.add(each.check.id);
-    void commandsAtOnce(() => (signal.aborted ? undefined : makeChecks(deps, [each], 'CHECKS')))
-      .catch((error: unknown) => warn(deps, error))
-      .finally(() => running.delete(each.check.id));
+  const made = due.filter(({ active, check }) => active || check.runRequestedAt !== null);
+  const needing = (need: PlatformNeed) => made.filter((each) => needs(each, need));
+  const commands = needing('COMMAND').map((each) => [each]);
+  const aside = [...commands, needing('VOLUME'), needing('MEMORY')];
+  const waiting = new Set(aside.flat());
+  for (const group of aside) {
+    for (const { check } of group) running.add(check.id);
+    void inTurn(group, () => (signal.aborted ? undefined : makeChecks(deps, group)))
+      .catch((error: unknown) => {
+        if (!signal.aborted)
+          deps.logger.warn({ err: error }, 'checks could not be made; they are tried again');
+      })
+      .finally(() => {
+        for (const { check } of group) running.delete(check.id);
+      });
   }
-  const idle = due.filter(({ active }) => !active);
-  for (const [environmentId, group] of byEnvironment(idle)) {
-    await change(deps, async (current) => {
-      if (!(await hasDuty(current.tx, deps.replica, 'CHECKS'))) return;
-      await leaveUnchecked(
-        current,
-        environmentId,
-        group.map(({ check }) => check),
-      );
-      await moveOn(
-        current.tx,
-        group.map(({ check }) => check.id),
-      );
-    });
-  }
+  await leaveIdle(
+    deps,
+    due.filter((each) => !made.includes(each)),
+  );
   await makeChecks(
     deps,
-    made.filter((each) => !isCommand(each)),
-    'CHECKS',
+    made.filter((each) => !waiting.has(each)),
   );
 }
 
-export function isPlatforms({ check }: CheckedService): boolean {
-  return platformCheckTypes.has(check.type);
+async function leaveIdle(deps: Deps, idle: readonly CheckedService[]): Promise<void> {
+  for (const [environmentId, group] of byEnvironment(idle)) {
+    const checks = group.map(({ check }) => check);
+    await change(deps, async (current) => {
+      if (!(await hasDuty(current.tx, deps.replica, 'CHECKS'))) return;
+      await leaveUnchecked(current, environmentId, checks);
+      await moveOn(
+        current.tx,
+        checks.map(({ id }) => id),
+      );
+    });
+  }
 }
 
-function isCommand({ check }: CheckedService): boolean {
-  return platformCheckTypes.get(check.type)?.needs.includes('COMMAND') === true;
+/** Commands are of other people's making: only so many at once. */
+async function inTurn(
+  group: readonly CheckedService[],
+  make: () => Promise<void> | undefined,
+): Promise<void> {
+  await (group.some((each) => needs(each, 'COMMAND')) ? commandsAtOnce(make) : make());
 }
 
-/** Makes them now and keeps what was seen; `duty` is whose replica may. */
-export async function makeChecks(deps: Deps, asked: readonly CheckedService[], duty: Duty): Promise<void> {
+function needs({ check }: CheckedService, need: PlatformNeed): boolean {
+  return platformCheckTypes.get(check.type)?.needs.includes(need) === true;
+}
+
+/** Makes them now and keeps what was seen. */
+async function makeChecks(deps: Deps, asked: readonly CheckedService[]): Promise<void> {
   if (asked.length === 0) return;
   const startedAt = deps.clock.date();
   const from = deps.clock.now();
@@ -100,7 +124,7 @@ export async function makeChecks(deps: Deps, asked: readonly CheckedService[], d
       return [{ ...observed, checkId: check.id, startedAt, durationMs, source: 'CONTROL_PLANE' }];
     });
     await change(deps, async (current) => {
-      if (!(await hasDuty(current.tx, deps.replica, duty))) return;
+      if (!(await hasDuty(current.tx, deps.replica, 'CHECKS'))) return;
       await recordResults(current, environmentId, results);
       await moveOn(
         current.tx,
@@ -114,8 +138,4 @@ export async function makeChecks(deps: Deps, asked: readonly CheckedService[], d
 
 function byEnvironment(asked: readonly CheckedService[]): Map<string, CheckedService[]> {
   return Map.groupBy(asked, ({ check }) => check.environmentId);
-}
-
-function warn(deps: Deps, error: unknown): void {
-  deps.logger.warn({ err: error }, 'a command could not be run inside a job; it is tried again');
 }

@@ -1,6 +1,7 @@
-// Checks that somebody wants to be run now. An environment's monitor is told; where there is none, the control plane makes
-// the check itself, from outside the container.
+// Checks that somebody wants to be run now, but for those by the engine's eye. An environment's monitor is told; where there is
+// none, the control plane makes the check itself, from outside the container.
 import limitTo from 'p-limit';
+import { platformCheckTypes } from '../checks/platform/index.ts';
 import { runCheck } from '../checks/run.ts';
 import { change } from '../postgres/change.ts';
 import { listRunRequests, markRunTaken } from '../postgres/checks.ts';
@@ -11,7 +12,6 @@ import { recordResults } from '../postgres/record-results.ts';
 import type { Deps } from './deps.ts';
 import type { MonitorClient } from './monitor-client.ts';
 import { configuredChecks, isMonitors } from './monitor-configuration.ts';
-import { isPlatforms, makeChecks } from './platform-checks.ts';
 
 const atOnce = limitTo(10);
 const running = new Set<string>();
@@ -24,7 +24,7 @@ export async function answerRunRequests(
   clientOf: (environmentId: string) => MonitorClient | undefined,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const requests = await listRunRequests(deps.store.db);
+  const requests = await listRunRequests(deps.store.db, [...platformCheckTypes.keys()]);
   if (requests.length === 0) return false;
   const asked = await listCheckedServicesById(
     deps.store.db,
@@ -51,7 +51,6 @@ async function answer(
 ): Promise<void> {
   const { check } = asked;
   if (signal.aborted || check.runRequestedAt === null) return;
-  if (isPlatforms(asked)) return makeChecks(deps, [asked], 'MONITORING');
   const waited = deps.clock.date().getTime() - check.runRequestedAt.getTime();
   if (isMonitors(asked) && client !== undefined && (await client.run(check.id))) {
     await markRunTaken(deps.store.db, check.id, check.runRequestedAt);

@@ -1,5 +1,18 @@
 // Rows of checks and of the numbers that belong to an environment's monitor.
-import { and, asc, count, eq, inArray, isNotNull, isNull, ne, type SQL, sql } from 'drizzle-orm';
+import {
+  and,
+  asc,
+  count,
+  eq,
+  inArray,
+  isNotNull,
+  isNull,
+  lte,
+  ne,
+  notInArray,
+  type SQL,
+  sql,
+} from 'drizzle-orm';
 import { newMemory } from '../model/monitoring/check-state.ts';
 import type { CheckState } from '../model/monitoring/observations.ts';
 import { databaseNow, type Reader, type Transaction } from './open.ts';
@@ -105,14 +118,15 @@ export async function forgetStates(tx: Transaction, ids: readonly string[]): Pro
     .where(and(inArray(checks.id, [...ids]), ne(checks.state, 'PENDING')));
 }
 
-/** They were made, or had no need to be: the next time is an interval after the last one. */
+/** Those that were due were made, or had no need to be. They stay in step: times that were missed are left out. */
 export async function moveOn(tx: Transaction, ids: readonly string[]): Promise<void> {
   if (ids.length === 0) return;
-  const next = sql`${checks.dueAt} + make_interval(secs => ${checks.intervalSeconds})`;
+  const passed = sql`floor(extract(epoch from now() - ${checks.dueAt}) / ${checks.intervalSeconds}) + 1`;
+  const next = sql`${checks.dueAt} + make_interval(secs => ${checks.intervalSeconds} * (${passed}))`;
   await tx
     .update(checks)
-    .set({ dueAt: sql`greatest(${next}, now())` })
-    .where(and(inArray(checks.id, [...ids]), isNotNull(checks.dueAt)));
+    .set({ dueAt: next })
+    .where(and(inArray(checks.id, [...ids]), lte(checks.dueAt, sql`now()`)));
 }
 
 export async function removeChecksOfService(tx: Transaction, serviceId: string): Promise<CheckRow[]> {
@@ -162,12 +176,12 @@ export async function listBadStates(
   return new Map([...byService].map(([id, found]) => [id, found.map(({ state }) => state)]));
 }
 
-/** Those that somebody wants to be run now. */
-export function listRunRequests(reader: Reader): Promise<CheckRow[]> {
+/** Those that somebody wants to be run now, but for these types. */
+export function listRunRequests(reader: Reader, others: readonly string[]): Promise<CheckRow[]> {
   return reader
     .select()
     .from(checks)
-    .where(and(isNotNull(checks.runRequestedAt), living))
+    .where(and(isNotNull(checks.runRequestedAt), living, notInArray(checks.type, [...others])))
     .orderBy(asc(checks.runRequestedAt))
     .limit(100);
 }

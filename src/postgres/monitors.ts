@@ -1,5 +1,5 @@
 // The environments that have a monitor: where its job runs, what it was told last, and up to where it was taken.
-import { and, eq, inArray, isNull, sql } from 'drizzle-orm';
+import { and, eq, inArray, isNotNull, isNull, or, sql } from 'drizzle-orm';
 import type { CheckRow } from './checks.ts';
 import type { Reader, Transaction } from './open.ts';
 import { checks, resultStreams } from './tables/checks.ts';
@@ -69,13 +69,22 @@ export function listCheckedServicesById(reader: Reader, ids: readonly string[]):
   return checkedServices(reader).where(and(inArray(checks.id, [...ids]), isNull(checks.deletedAt)));
 }
 
-/** Those that the control plane makes and that are due, longest due first. */
-export function listCheckedServicesDue(reader: Reader, most: number): Promise<CheckedService[]> {
+/** Those of these types, which the control plane makes, that are due or that somebody wants to be run now; these first. */
+export function listCheckedServicesDue(
+  reader: Reader,
+  types: readonly string[],
+  most: number,
+): Promise<CheckedService[]> {
   // The condition of the index checks_due, word for word.
   const scheduled = sql`${checks.dueAt} is not null and not ${checks.paused} and ${checks.deletedAt} is null`;
+  const asked = and(
+    isNotNull(checks.runRequestedAt),
+    inArray(checks.type, [...types]),
+    isNull(checks.deletedAt),
+  );
   return checkedServices(reader)
-    .where(and(scheduled, sql`${checks.dueAt} <= now()`))
-    .orderBy(checks.dueAt)
+    .where(or(and(scheduled, sql`${checks.dueAt} <= now()`), asked))
+    .orderBy(checks.runRequestedAt, checks.dueAt)
     .limit(most);
 }
 

@@ -35,6 +35,7 @@ afterAll(async () => {
 const db = () => world.control.store.db;
 const resultsOf = (checkId: string) =>
   db().select().from(checkResults).where(eq(checkResults.checkId, checkId)).orderBy(asc(checkResults.seq));
+const rowOf = (checkId: string) => db().select().from(checks).where(eq(checks.id, checkId));
 const incidentsOfService = (serviceId: string) =>
   db().select().from(incidents).where(eq(incidents.serviceId, serviceId)).orderBy(asc(incidents.id));
 
@@ -166,13 +167,18 @@ test('commands inside a job: exit codes, numbers, secrets, too long, and nothing
     variables: [{ name: 'TOKEN', value: secret }],
   });
   await redeployed(world, serviceId);
-  const shell = async (name: string, line: string, more: object = {}) => {
+  const shell = async (name: string, line: string, more: object = {}, timeoutSeconds = 2) => {
     const command = ['/bin/sh', '-c', line];
     const settings = { COMMAND: { command, ...more } };
     const made = await createCheck(world.control, world.caller, {
-      ...{ serviceId, name, settings, intervalSeconds: 86_400, timeoutSeconds: 2 },
+      ...{ serviceId, name, settings, intervalSeconds: 86_400, timeoutSeconds },
     });
-    return asked(made.ids.checkId);
+    const { checkId } = made.ids;
+    await db()
+      .update(checks)
+      .set({ dueAt: new Date(Date.now() + 3_600_000) })
+      .where(eq(checks.id, checkId));
+    return asked(checkId);
   };
   expect(await shell('well', 'echo "fine | left=7;3;1"')).toMatchObject({
     ...{ state: 'OK', output: 'fine', metrics: [{ name: 'left', value: 7, warning: 3, critical: 1 }] },
@@ -190,6 +196,27 @@ test('commands inside a job: exit codes, numbers, secrets, too long, and nothing
   });
   const again = await asked(await checkOf(serviceId, 'long'));
   expect(again?.output).toMatch(/the one before it still runs/);
+  // Due and asked for at one time: both are answered, neither is in the other's way, and the next time stays what it was.
+  const slow = await shell('slow', 'sleep 6; echo done', {}, 20);
+  expect(slow).toMatchObject({ state: 'OK', output: 'done' });
+  const slowId = await checkOf(serviceId, 'slow');
+  const [{ dueAt: planned } = { dueAt: null }] = await rowOf(slowId);
+  await asked(slowId);
+  expect(await rowOf(slowId)).toMatchObject([{ dueAt: planned }]);
+  await runCheck(world.control, world.caller, { checkId: slowId });
+  await db()
+    .update(checks)
+    .set({ dueAt: new Date(0) })
+    .where(eq(checks.id, slowId));
+  await until(
+    'all is made',
+    () => rowOf(slowId),
+    ([row]) => row?.runRequestedAt === null && (row.dueAt?.getTime() ?? 0) > Date.now(),
+    60_000,
+  );
+  expect((await resultsOf(slowId)).map(({ output }) => output)).not.toContainEqual(
+    expect.stringMatching(/still runs/),
+  );
   expect(await shell('nowhere', 'true', { worker: 'none' })).toMatchObject({
     ...{ state: 'UNKNOWN', output: 'No none worker job runs to run the command in.' },
   });
