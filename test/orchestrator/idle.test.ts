@@ -1,7 +1,7 @@
 // What a control plane costs while nothing happens, with sites, their proxies and the edge: at most 5 engine calls and 20
 // queries a second, all comparisons included.
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Runtime } from '../../src/runtime/runtime.ts';
+import { counting } from '../support/counting.ts';
 import { edgeSettings } from '../support/free-ports.ts';
 import { expectPeace } from '../support/oracle.ts';
 import { freshDatabase } from '../support/postgres.ts';
@@ -19,24 +19,15 @@ beforeAll(async () => {
   const { url } = await freshDatabase();
   // As they are where nobody has set anything else.
   const settings = { settleSeconds: 0.3, compareSeconds: 15, edge: await edgeSettings() };
-  world = await openWorld(url, { settings, runtime: counted, onQuery: (query) => queries.push(query) });
+  world = await openWorld(url, {
+    settings,
+    runtime: counting(calls),
+    onQuery: (query) => queries.push(query),
+  });
   for (let number = 0; number < sites; number++) await openSite(world, { scale: 1 });
   await expectPeace(world);
 }, 180_000);
 afterAll(() => world?.close());
-
-function counted(runtime: Runtime): Runtime {
-  const names = Object.keys(runtime) as (keyof Runtime)[];
-  const wrapped = names.map((name) => {
-    const call = runtime[name] as (...args: readonly unknown[]) => unknown;
-    const counting = (...args: readonly unknown[]) => {
-      calls.push(name);
-      return call(...args);
-    };
-    return [name, counting];
-  });
-  return Object.fromEntries(wrapped);
-}
 
 test('is no more than it may be', async () => {
   const settled = performance.now();

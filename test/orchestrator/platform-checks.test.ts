@@ -39,8 +39,8 @@ const rowOf = (checkId: string) => db().select().from(checks).where(eq(checks.id
 const incidentsOfService = (serviceId: string) =>
   db().select().from(incidents).where(eq(incidents.serviceId, serviceId)).orderBy(asc(incidents.id));
 
-async function checkOf(serviceId: string, name: string): Promise<string> {
-  const all = await listChecksOf(db(), environmentId);
+async function checkOf(serviceId: string, name: string, within = environmentId): Promise<string> {
+  const all = await listChecksOf(db(), within);
   const found = all.find((each) => each.serviceId === serviceId && each.name === name);
   if (found === undefined) throw new Error(`no check ${name}`);
   return found.id;
@@ -221,6 +221,45 @@ test('commands inside a job: exit codes, numbers, secrets, too long, and nothing
     ...{ state: 'UNKNOWN', output: 'No none worker job runs to run the command in.' },
   });
   expect(await shell('worker', 'echo "$PROCFILE_TARGET"', { worker: 'worker' })).toBeDefined();
+});
+
+test('memory that is nearly used up is told of, and so is that it is free again', {
+  timeout: 120_000,
+}, async () => {
+  const { serviceId } = await newService(world, { environmentId });
+  await redeployed(world, serviceId);
+  const memory = await checkOf(serviceId, 'memory');
+  const [job] = await livingJobs(world, serviceId);
+  const runtime = openDocker({ host: undefined, subnetRange: '10.212.0.0/16' });
+  const inside = (...command: string[]) => runtime.runInside(job?.containerId ?? '', command, 30_000);
+  try {
+    const path = '/dev/shm/filler';
+    expect((await inside('dd', 'if=/dev/zero', `of=${path}`, 'bs=1M', 'count=55')).exitCode).toBe(0);
+    const full = await asked(memory);
+    expect(full).toMatchObject({
+      state: 'WARNING',
+      output: expect.stringMatching(/^web\.1 uses .* of 64 MiB/),
+    });
+    await inside('rm', path);
+    expect(await asked(memory)).toMatchObject({ state: 'OK' });
+  } finally {
+    runtime.close();
+  }
+});
+
+test('in a sandbox they are made when somebody asks, and only then', { timeout: 60_000 }, async () => {
+  const sandboxed = await newService(world);
+  await redeployed(world, sandboxed.serviceId);
+  for (const [name, output] of [
+    ['jobs', /1 of 1/],
+    ['memory', /of 64 MiB/],
+    ['restarts', /No job died/],
+  ] as const) {
+    const id = await checkOf(sandboxed.serviceId, name, sandboxed.environmentId);
+    expect(await asked(id)).toMatchObject({ state: 'OK', output: expect.stringMatching(output) });
+    expect(await rowOf(id)).toMatchObject([{ dueAt: null, runRequestedAt: null }]);
+    expect(await resultsOf(id)).toHaveLength(1);
+  }
 });
 
 test('of a service that is stopped nothing is checked, and what was said of it is over', {
