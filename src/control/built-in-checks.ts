@@ -69,17 +69,25 @@ export async function insertBuiltInChecks(
       ...kind.standard,
       attempts: attempts ?? checkLimits.attempts.standard,
       dependsOn: dependsOn.flatMap((each) => ids.get(each) ?? []),
-      dueAt: firstDue(type, environmentKind, kind.standard.intervalSeconds),
+      dueAt: firstDue(type, environmentKind, kind.standard.intervalSeconds, serviceId),
       builtIn: true,
     };
   });
   await insertChecks(tx, rows);
 }
 
-/** Those of sandboxes are made on demand alone. Spread, so that not all services' checks come at once. */
-export function firstDue(type: string, kind: EnvironmentRow['kind'], intervalSeconds: number) {
+/**
+ * Those of sandboxes are made on demand alone. Spread over the services, so that not all come at once; those of a service that
+ * have the same interval do, so that one which depends on another is judged by what this one sees at the same moment.
+ */
+export function firstDue(
+  type: string,
+  kind: EnvironmentRow['kind'],
+  intervalSeconds: number,
+  serviceId: string,
+) {
   const others = kind === 'SANDBOX' || !platformCheckTypes.has(type);
-  return others ? null : dueWithin(Math.min(intervalSeconds, 60));
+  return others ? null : dueWithin(Math.min(intervalSeconds, 60), serviceId);
 }
 
 /** With their service, whose deletion is told. */

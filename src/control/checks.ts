@@ -63,7 +63,7 @@ export function createCheck(
     };
     const id = newId();
     const chosen = await chosenFrom(change, { ...input, id, environmentId }, standard, type);
-    const dueAt = firstDue(type.type, environment.kind, chosen.intervalSeconds);
+    const dueAt = firstDue(type.type, environment.kind, chosen.intervalSeconds, service.id);
     const row = { id, environmentId, serviceId: service.id, type: type.type, ...chosen, dueAt };
     const check = await insertCheck(change.tx, row);
     if (check === undefined) throw await nameTaken(change, service.id, chosen.name);

@@ -115,7 +115,7 @@ async function makeChecks(deps: Deps, asked: readonly CheckedService[]): Promise
   const seen = await gatherFacts(deps, asked);
   const durationMs = deps.clock.now() - from;
   for (const [environmentId, group] of byEnvironment(asked)) {
-    const results = group.flatMap(({ check }): NewResult[] => {
+    const results = dependedOnFirst(group).flatMap(({ check }): NewResult[] => {
       const found = seen.get(check.id);
       if (found === undefined) return [];
       const { type, settings, thresholds } = check;
@@ -134,6 +134,21 @@ async function makeChecks(deps: Deps, asked: readonly CheckedService[]): Promise
         if (check.runRequestedAt !== null) await markRunTaken(current.tx, check.id, check.runRequestedAt);
     });
   }
+}
+
+/** What is seen at one moment is taken in such an order that an incident which says it all is there before others are judged. */
+function dependedOnFirst(group: readonly CheckedService[]): CheckedService[] {
+  const byId = new Map(group.map((each) => [each.check.id, each]));
+  const ordered = new Set<CheckedService>();
+  const visited = new Set<CheckedService>();
+  const visit = (each: CheckedService) => {
+    if (visited.has(each)) return;
+    visited.add(each);
+    for (const other of each.check.dependsOn.flatMap((id) => byId.get(id) ?? [])) visit(other);
+    ordered.add(each);
+  };
+  for (const each of group) visit(each);
+  return [...ordered];
 }
 
 function byEnvironment(asked: readonly CheckedService[]): Map<string, CheckedService[]> {

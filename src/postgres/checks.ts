@@ -29,9 +29,10 @@ export async function createResultStream(
   await tx.insert(resultStreams).values({ environmentId, epoch });
 }
 
-/** For a column of time: some moment within so many seconds. */
-export function dueWithin(seconds: number): SQL {
-  return sql`now() + make_interval(secs => random() * ${seconds})`;
+/** For a column of time: some moment within so many seconds, the same for all that are made at one time for one service. */
+export function dueWithin(seconds: number, serviceId: string): SQL {
+  const share = sql`(hashtext(${serviceId})::bigint & 65535) / 65536.0`;
+  return sql`now() + make_interval(secs => (${share} * ${seconds})::float8)`;
 }
 
 /** Values, or what the database makes of them. */

@@ -223,6 +223,13 @@ test('commands inside a job: exit codes, numbers, secrets, too long, and nothing
   expect(await shell('worker', 'echo "$PROCFILE_TARGET"', { worker: 'worker' })).toBeDefined();
 });
 
+test('checks of a service that depend on each other are due together', async () => {
+  const { serviceId } = await newService(world, { environmentId });
+  const [jobs] = await rowOf(await checkOf(serviceId, 'jobs'));
+  const [restarts] = await rowOf(await checkOf(serviceId, 'restarts'));
+  expect(jobs).toMatchObject({ dueAt: restarts?.dueAt, dependsOn: [restarts?.id] });
+});
+
 test('memory that is nearly used up is told of, and so is that it is free again', {
   timeout: 120_000,
 }, async () => {
