@@ -6,6 +6,7 @@ import { platformCheckTypes } from '../checks/platform/index.ts';
 import { judgeFacts } from '../checks/platform/judge.ts';
 import type { PlatformNeed } from '../checks/platform/platform-type.ts';
 import { waitForAny } from '../clock.ts';
+import { dependedOnFirst } from '../model/monitoring/incident-rules.ts';
 import { checkLimits, type NewResult } from '../model/monitoring/results.ts';
 import { change } from '../postgres/change.ts';
 import { markRunTaken, moveOn } from '../postgres/checks.ts';
@@ -115,7 +116,7 @@ async function makeChecks(deps: Deps, asked: readonly CheckedService[]): Promise
   const seen = await gatherFacts(deps, asked);
   const durationMs = deps.clock.now() - from;
   for (const [environmentId, group] of byEnvironment(asked)) {
-    const results = dependedOnFirst(group).flatMap(({ check }): NewResult[] => {
+    const results = dependedOnFirst(group.map(({ check }) => check)).flatMap((check): NewResult[] => {
       const found = seen.get(check.id);
       if (found === undefined) return [];
       const { type, settings, thresholds } = check;
@@ -134,21 +135,6 @@ async function makeChecks(deps: Deps, asked: readonly CheckedService[]): Promise
         if (check.runRequestedAt !== null) await markRunTaken(current.tx, check.id, check.runRequestedAt);
     });
   }
-}
-
-/** What is seen at one moment is taken in such an order that an incident which says it all is there before others are judged. */
-function dependedOnFirst(group: readonly CheckedService[]): CheckedService[] {
-  const byId = new Map(group.map((each) => [each.check.id, each]));
-  const ordered = new Set<CheckedService>();
-  const visited = new Set<CheckedService>();
-  const visit = (each: CheckedService) => {
-    if (visited.has(each)) return;
-    visited.add(each);
-    for (const other of each.check.dependsOn.flatMap((id) => byId.get(id) ?? [])) visit(other);
-    ordered.add(each);
-  };
-  for (const each of group) visit(each);
-  return [...ordered];
 }
 
 function byEnvironment(asked: readonly CheckedService[]): Map<string, CheckedService[]> {

@@ -18,3 +18,20 @@ export function incidentStep({ state, hard, flapping }: CheckMemory, around: Aro
   const bad = hard && state !== 'OK' && state !== 'PENDING';
   return bad && !flapping && !around.maintenance && !around.shadowed ? 'OPEN' : 'NONE';
 }
+
+/** What is seen at one moment is taken in such an order that an incident which says it all is there before others are judged. */
+export function dependedOnFirst<T extends { readonly id: string; readonly dependsOn: readonly string[] }>(
+  checks: readonly T[],
+): T[] {
+  const byId = new Map(checks.map((each) => [each.id, each]));
+  const visited = new Set<T>();
+  const ordered: T[] = [];
+  const visit = (each: T) => {
+    if (visited.has(each)) return;
+    visited.add(each);
+    for (const other of each.dependsOn.flatMap((id) => byId.get(id) ?? [])) visit(other);
+    ordered.push(each);
+  };
+  for (const each of checks) visit(each);
+  return ordered;
+}
