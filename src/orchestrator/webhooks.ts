@@ -2,7 +2,14 @@
 // one costs nobody else: only half of the places are for those whose last attempt has failed. What an attempt came to is
 // recorded under the claim alone: whoever dies between sending and recording has the same message sent again, by its id.
 import { waitForAny } from '../clock.ts';
-import { type Attempt, judge, messageId, retrySeconds, webhookLimits } from '../model/webhooks.ts';
+import {
+  type Attempt,
+  type DeliveryState,
+  judge,
+  messageId,
+  retrySeconds,
+  webhookLimits,
+} from '../model/webhooks.ts';
 import { change } from '../postgres/change.ts';
 import {
   claimWebhooks,
@@ -84,8 +91,17 @@ async function claimMore(
   const most = mostAtOnce - sending.size;
   if (most <= 0) return;
   const failing = [...sending.values()].filter(({ claim }) => claim.failing).length;
-  const wanted = { most, own: [...sending.keys()], failingToo: failing < mostFailing };
-  for (const claim of await claimWebhooks(deps.store, deps.replica, wanted)) {
+  const own = [...sending.keys()];
+  const claimed: WebhookClaim[] = [];
+  // Failing ones first, for they have few places: the others have the rest, and neither starves.
+  for (const [failingOnes, places] of [
+    [true, Math.min(most, mostFailing - failing)],
+    [false, most],
+  ] as const) {
+    const wanted = { most: places - (failingOnes ? 0 : claimed.length), own, failing: failingOnes };
+    if (wanted.most > 0) claimed.push(...(await claimWebhooks(deps.store, deps.replica, wanted)));
+  }
+  for (const claim of claimed) {
     const done = attendTo(deps, claim, signal)
       .catch((error: unknown) => {
         if (!signal.aborted)
@@ -100,10 +116,13 @@ async function claimMore(
 /** Then others have their turn. */
 const longestTurn = 100;
 
-/** Until nothing of it is due, or its turn is over; says which, and gives it back with the time when something is due. */
+/**
+ * Until nothing of it is due, or its turn is over, which a failed try ends: what else waits takes a place among the failing.
+ * Says which, and gives it back with the time when something is due.
+ */
 async function attendTo(deps: Deps, claim: WebhookClaim, signal: AbortSignal): Promise<boolean> {
-  let sent = 0;
-  while (!signal.aborted && sent < longestTurn) {
+  let isOver = false;
+  for (let sent = 1; !signal.aborted && !isOver; sent++) {
     const { value: row } = await change(deps, async ({ tx }) => {
       const held = await holdWebhook(tx, deps.replica, claim);
       if (held !== undefined && isActive(held)) await takeFromLog(tx, held);
@@ -111,25 +130,27 @@ async function attendTo(deps: Deps, claim: WebhookClaim, signal: AbortSignal): P
     });
     if (row === undefined) return false;
     const due = isActive(row) ? await nextDelivery(deps.store.db, row) : undefined;
-    if (due === undefined || !(await sendOne(deps, claim, row, due, signal))) break;
-    sent += 1;
+    if (due === undefined) break;
+    const state = await sendOne(deps, claim, row, due, signal);
+    if (state === undefined) break;
+    isOver = state !== 'SUCCEEDED' || sent === longestTurn;
   }
   await change(deps, ({ tx }) => releaseWebhook(tx, deps.replica, claim));
-  return sent === longestTurn;
+  return isOver;
 }
 
 function isActive({ enabled, deletedAt }: WebhookRow): boolean {
   return enabled && deletedAt === null;
 }
 
-/** Whether to go on with this endpoint. */
+/** What became of it; undefined when the endpoint is another's by now, or sent no more. */
 async function sendOne(
   deps: Deps,
   claim: WebhookClaim,
   row: WebhookRow,
   { delivery, event, epoch }: DueDelivery,
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<DeliveryState | undefined> {
   const place = { environmentId: row.environmentId, epoch, seq: delivery.seq };
   const startedAt = deps.clock.date();
   const from = deps.clock.now();
@@ -138,11 +159,11 @@ async function sendOne(
   const made: Made = { ...attempt, startedAt, durationMs: Math.round(deps.clock.now() - from) };
   const waits = deps.settings.webhookRetrySeconds ?? retrySeconds;
   const verdict = judge(attempt, delivery.tries + 1, chanceOf(delivery.id, delivery.tries), waits);
-  const { value: held } = await change(deps, async (current) => {
+  const { value: state } = await change(deps, async (current) => {
     const now = await holdWebhook(current.tx, deps.replica, claim);
     if (now === undefined) return undefined;
     await recordAttempt(current.tx, now, delivery, made, verdict);
-    if (verdict.state !== 'FAILED' || !now.enabled) return now;
+    if (verdict.state !== 'FAILED' || !now.enabled) return verdict.state;
     await disableWebhook(current.tx, row.id, verdict.disable);
     const { environmentId, id: webhookId, url } = row;
     const why =
@@ -157,7 +178,7 @@ async function sendOne(
     });
     return undefined;
   });
-  return held !== undefined;
+  return state;
 }
 
 async function attemptAt(

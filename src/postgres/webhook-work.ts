@@ -1,6 +1,6 @@
 // The work of webhooks: endpoints claimed by one replica at a time, deliveries taken out of the event log by each endpoint's
 // place in it, and what came of them. Whoever changes what an endpoint waits for has its row locked.
-import { and, asc, eq, gt, isNull, min, not, notInArray, or, sql } from 'drizzle-orm';
+import { and, asc, eq, gt, isNotNull, isNull, min, not, notInArray, or, sql } from 'drizzle-orm';
 import { newId } from '../ids.ts';
 import type { LoggedEvent } from '../model/events.ts';
 import { type Attempt, type DisabledReason, type Verdict, webhookLimits } from '../model/webhooks.ts';
@@ -27,11 +27,11 @@ const held = sql`now() + make_interval(secs => ${heldSeconds})`;
 /** Something waits for its time, or has happened since. */
 const due = or(sql`${webhooks.dueAt} <= now()`, sql`${webhooks.seq} < ${eventStreams.lastSeq}`);
 
-/** Endpoints with something to do that nobody works on, least recently served first. */
+/** Failing or other endpoints with something to do that nobody works on, least recently served first. */
 export async function claimWebhooks(
   store: Store,
   replica: Replica,
-  { most, own, failingToo }: { most: number; own: readonly string[]; failingToo: boolean },
+  { most, own, failing }: { most: number; own: readonly string[]; failing: boolean },
 ): Promise<WebhookClaim[]> {
   const mine = eq(webhooks.holder, replica.number);
   const free = or(
@@ -51,7 +51,7 @@ export async function claimWebhooks(
         due,
         free,
         own.length === 0 ? undefined : notInArray(webhooks.id, [...own]),
-        failingToo ? undefined : isNull(webhooks.failingSince),
+        failing ? isNotNull(webhooks.failingSince) : isNull(webhooks.failingSince),
         lives(sql`${replica.number}`),
       ),
     )
