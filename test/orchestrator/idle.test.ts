@@ -1,6 +1,7 @@
-// What a control plane costs while nothing happens, with sites, their proxies and the edge: at most 5 engine calls and 20
+// What a control plane costs while nothing happens, with sites, their proxies, webhooks and the edge: at most 5 engine calls and 20
 // queries a second, all comparisons included.
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createWebhook } from '../../src/control/webhooks.ts';
 import { counting } from '../support/counting.ts';
 import { edgeSettings } from '../support/free-ports.ts';
 import { expectPeace } from '../support/oracle.ts';
@@ -9,6 +10,9 @@ import { openSite } from '../support/site.ts';
 import { openWorld, until, type World } from '../support/world.ts';
 
 const sites = 3;
+/** Of each of their environments. */
+const webhooks = 10;
+const nothingToSend = { url: 'https://hooks.example.org/', eventTypes: ['ENVIRONMENT_RENAMED'] } as const;
 /** Longer than the period of any comparison. */
 const watchedMs = 20_000;
 const calls: string[] = [];
@@ -24,7 +28,11 @@ beforeAll(async () => {
     runtime: counting(calls),
     onQuery: (query) => queries.push(query),
   });
-  for (let number = 0; number < sites; number++) await openSite(world, { scale: 1 });
+  for (let number = 0; number < sites; number++) {
+    const { environmentId } = await openSite(world, { scale: 1 });
+    for (let webhook = 0; webhook < webhooks; webhook++)
+      await createWebhook(world.control, world.caller, { environmentId, ...nothingToSend });
+  }
   await expectPeace(world);
 }, 180_000);
 afterAll(() => world?.close());
@@ -45,4 +53,5 @@ test('is no more than it may be', async () => {
   // They were made at all.
   expect(calls).toContain('inventory');
   expect(queries.join()).toContain('doubtful');
+  expect(queries.join()).toContain('webhooks');
 }, 60_000);
