@@ -27,7 +27,8 @@ export async function listLivingAndDead(
   const died = and(
     inArray(jobs.state, ['FINISHED', 'FAILED', 'LOST']),
     gt(jobs.stoppedAt, sql`now() - make_interval(secs => ${seconds})`),
-    or(eq(jobs.redeployId, services.runningRedeployId), isNotNull(jobs.restoredBy)),
+    // Those that a failed redeploy had brought back bear the same: they run the last good spec.
+    eq(jobs.redeployId, services.runningRedeployId),
   );
   return reader
     .select({

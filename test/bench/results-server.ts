@@ -40,7 +40,7 @@ for (let number = 0; number < checks; number++)
     },
     ...{ intervalSeconds: 10, timeoutSeconds: 5 },
   });
-const tokens = Array.from({ length: Number(process.argv[2]) / socketsOfToken }, makeToken);
+const tokens = Array.from({ length: Math.ceil(Number(process.argv[2]) / socketsOfToken) }, makeToken);
 for (const token of tokens)
   await insertToken(store.db, {
     ...{ id: newId(), organizationId: installation.organizationId, environmentId, name: 'results' },

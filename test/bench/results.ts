@@ -1,16 +1,15 @@
-// From the end of a check to its arrival at 500 subscribers of one environment, each on a WebSocket of its own: 100 HTTP
-// checks every 10 s, made by the real monitor in its container, taken in and told by the real server, which is a process of
-// its own. When a check ended is by its own word, on the same machine's clock.
+// From the end of a check to its arrival at subscribers of one environment (500 unless told otherwise), each on a WebSocket of
+// its own: 100 HTTP checks every 10 s, made by the real monitor in its container, taken in and told by the real server, which
+// is a process of its own. When a check ended is by its own word, on the same machine's clock.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
 import type { ResultsReady } from './results-server.ts';
 
-const subscribers = 500;
 const warmUpSeconds = 15;
 const seconds = 40;
 
-export async function benchResults(say: (line: string) => void): Promise<void> {
+export async function benchResults(say: (line: string) => void, subscribers = 500): Promise<void> {
   const child = fork(new URL('./results-server.ts', import.meta.url), [String(subscribers)], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });

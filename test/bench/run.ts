@@ -23,5 +23,6 @@ if (only === undefined || only === 'redeploy') {
 }
 if (only === undefined || only === 'overlap') await benchOverlap(say, Number(process.argv[3] ?? 10));
 if (only === undefined || only === 'monitoring') await benchMonitoring(say);
-if (only === undefined || only === 'results') await benchResults(say);
+if (only === undefined) await benchResults(say);
+if (only === 'results') await benchResults(say, Number(process.argv[3] ?? 500));
 process.exit(0);

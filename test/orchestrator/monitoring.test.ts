@@ -220,6 +220,20 @@ test('a monitor that is frozen is told of as CRITICAL, and its results come once
   );
 });
 
+test('a monitor that is killed is replaced, and goes on with its numbers', { timeout: 120_000 }, async () => {
+  const [job] = await livingJobs(world, monitorId);
+  await new Docker().getContainer(containerName(job?.id ?? '')).kill({ signal: 'SIGKILL' });
+  const killedAt = new Date();
+  await until(
+    'another job makes results',
+    () => db().select().from(checkResults).where(eq(checkResults.environmentId, environmentId)),
+    (rows) => rows.some(({ source, startedAt }) => source === 'MONITOR' && startedAt > killedAt),
+    60_000,
+  );
+  expect((await livingJobs(world, monitorId))[0]?.id).not.toBe(job?.id);
+  await expectAllTaken();
+});
+
 test('a monitor whose results can not be kept does not count as well, and none of them is lost', {
   timeout: 120_000,
 }, async () => {
