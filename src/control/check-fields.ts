@@ -20,7 +20,7 @@ export const knownTypes: ReadonlyMap<string, CheckTypeEntry> = new Map<string, C
 
 /** Those that users make checks of; the settings of each have a field of their own in the input. */
 const makeable = ['HTTP', 'TCP', 'CERTIFICATE', 'COMMAND'] as const;
-export const makeableFields = 'http, tcp, certificate and command';
+export const makeableFields = new Intl.ListFormat('en-GB').format(makeable.map((type) => type.toLowerCase()));
 
 /** Absent fields keep their present or standard value. */
 export interface CheckInput {

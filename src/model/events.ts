@@ -56,7 +56,7 @@ export interface EventData {
   WEBHOOK_UPDATED: { readonly webhookId: string };
   WEBHOOK_DELETED: { readonly webhookId: string };
   WEBHOOK_SECRET_ROTATED: { readonly webhookId: string };
-  /** From the place in the log behind this one, or one delivery alone. */
+  /** All after a place in the log, or one delivery alone. */
   WEBHOOK_REPLAYED: { readonly webhookId: string };
   WEBHOOK_DISABLED: { readonly webhookId: string; readonly reason: DisabledReason };
   JOB_STOP_REQUESTED: Record<never, never>;

@@ -1,8 +1,8 @@
 // What loops are woken by, each by its own topic of the nudges: a promise that stands until somebody rings.
 import type { Nudges } from '../postgres/nudges.ts';
 
-/** `due`: services; `builds` that wait; what is left of `deletions`; `checks` to be made. */
-const topics = ['due', 'builds', 'deletions', 'checks'] as const;
+/** `due`: services; `builds` that wait; what is left of `deletions`; `checks` to be made; `webhooks` to be sent to. */
+const topics = ['due', 'builds', 'deletions', 'checks', 'webhooks'] as const;
 export type Bell = (typeof topics)[number];
 
 export interface Bells {
@@ -15,7 +15,10 @@ export interface Bells {
 
 export function openBells(nudges: Nudges): Bells {
   const fresh = () => Promise.withResolvers<void>();
-  const standing = { due: fresh(), builds: fresh(), deletions: fresh(), checks: fresh() };
+  const standing = Object.fromEntries(topics.map((topic) => [topic, fresh()])) as Record<
+    Bell,
+    PromiseWithResolvers<void>
+  >;
   function ring(bell: Bell): void {
     standing[bell].resolve();
     standing[bell] = fresh();

@@ -123,7 +123,7 @@ export function startOrchestrator(deps: BuildDeps): Orchestrator {
     watchHealth(deps, closing.signal),
     watchMonitors(deps, bells.asked('checks'), closing.signal),
     watchServices(deps, bells.asked('checks'), closing.signal),
-    sendWebhooks(deps, closing.signal),
+    sendWebhooks(deps, bells, closing.signal),
     keepEdge(deps, asked, closing.signal),
     every(deps, closing.signal, certificatesMs, undefined, () => obtainCertificates(deps, closing.signal)),
   ];

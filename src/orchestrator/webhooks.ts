@@ -28,6 +28,7 @@ import { openWebhookSecrets, type WebhookRow } from '../postgres/webhooks.ts';
 import { networks } from '../webhooks/addresses.ts';
 import { mailAddress, sendMail } from '../webhooks/mail.ts';
 import { type Message, send } from '../webhooks/send.ts';
+import type { Bells } from './bells.ts';
 import type { Deps } from './deps.ts';
 
 const mostAtOnce = 16;
@@ -40,15 +41,11 @@ interface Sending {
   readonly done: Promise<void>;
 }
 
-export async function sendWebhooks(deps: Deps, signal: AbortSignal): Promise<void> {
+export async function sendWebhooks(deps: Deps, bells: Bells, signal: AbortSignal): Promise<void> {
   const sending = new Map<string, Sending>();
-  let bell = Promise.withResolvers<void>();
+  const asked = bells.asked('webhooks');
   let watched = new Set<string>();
   let watchedUntil = 0;
-  const ring = () => {
-    bell.resolve();
-    bell = Promise.withResolvers();
-  };
   /** Something has happened while endpoints were attended to, perhaps behind their last look at the log. */
   let happened = false;
   const stopListening = deps.nudges.listen((topic) => {
@@ -56,17 +53,17 @@ export async function sendWebhooks(deps: Deps, signal: AbortSignal): Promise<voi
     if (changed) watchedUntil = 0;
     if (!changed && !(topic.startsWith('events:') && watched.has(topic.slice('events:'.length)))) return;
     happened = true;
-    ring();
+    bells.ring('webhooks');
   });
   const ended = (webhookId: string, more: boolean) => {
     const wasFull = sending.size >= mostAtOnce;
     sending.delete(webhookId);
     if (!more && !wasFull && !happened) return;
     happened = false;
-    ring();
+    bells.ring('webhooks');
   };
   while (!signal.aborted) {
-    const rung = bell.promise;
+    const rung = asked();
     try {
       if (deps.clock.now() >= watchedUntil) {
         watchedUntil = deps.clock.now() + watchedForMs;

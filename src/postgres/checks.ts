@@ -93,9 +93,11 @@ export async function updateCheck(
   id: string,
   set: Partial<typeof checks.$inferInsert>,
 ): Promise<CheckRow> {
+  // Not by `least`, for which nothing is no time: those that others make have none.
+  const dueAt = sql`case when ${checks.dueAt} is not null then now() end`;
   const [row] = await tx
     .update(checks)
-    .set({ ...set, revision: sql`${checks.revision} + 1`, dueAt: sql`least(${checks.dueAt}, now())` })
+    .set({ ...set, revision: sql`${checks.revision} + 1`, dueAt })
     .where(eq(checks.id, id))
     .returning();
   if (row === undefined) throw new Error(`check ${id} vanished under its lock`);

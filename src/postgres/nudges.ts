@@ -43,6 +43,7 @@ export async function openNudges(store: Store, options: NudgeOptions = {}): Prom
   const pending = new Set<string>();
   /** Begins every message, so that a process doesn't hear twice what it has told itself. */
   const self = crypto.randomUUID();
+  let echoDue = false;
   let closed = false;
   let telling: NodeJS.Immediate | undefined;
   let flushing: NodeJS.Timeout | undefined;
@@ -67,7 +68,9 @@ export async function openNudges(store: Store, options: NudgeOptions = {}): Prom
     sending = true;
     const topics = [...pending];
     pending.clear();
-    for (let from = 0; from < topics.length; from += idsPerMessage)
+    // Any message is an echo, one without topics as well.
+    echoDue = false;
+    for (let from = 0; from === 0 || from < topics.length; from += idsPerMessage)
       await notify(topics.slice(from, from + idsPerMessage));
     sending = false;
     flushSoon();
@@ -78,7 +81,8 @@ export async function openNudges(store: Store, options: NudgeOptions = {}): Prom
     await store.raw`select pg_notify(${channel}, ${message})`.catch(() => {});
   }
   function flushSoon(): void {
-    if (pending.size > 0 && !closed && !sending) flushing ??= setTimeout(() => void flush(), coalesceMs);
+    if ((pending.size > 0 || echoDue) && !closed && !sending)
+      flushing ??= setTimeout(() => void flush(), coalesceMs);
   }
   function send(topics: Iterable<string>): void {
     if (closed) return;
@@ -91,7 +95,8 @@ export async function openNudges(store: Store, options: NudgeOptions = {}): Prom
   }
   const ear = await openEar(store, { hear, missed: () => tell(undefined), deafAfterMs: 2.4 * echoEveryMs });
   const checking = setInterval(() => {
-    void notify([]);
+    echoDue = true;
+    flushSoon();
     ear.check();
   }, echoEveryMs);
 

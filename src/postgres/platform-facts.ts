@@ -62,10 +62,11 @@ export interface ServedCertificate {
 }
 
 /** That living sites of these environments are served with. */
-export function listServedCertificates(
+export async function listServedCertificates(
   reader: Reader,
   environmentIds: readonly string[],
 ): Promise<ServedCertificate[]> {
+  if (environmentIds.length === 0) return [];
   const seconds = (span: ReturnType<typeof sql>) => sql<number>`extract(epoch from ${span})`.mapWith(Number);
   return reader
     .selectDistinct({

@@ -8,14 +8,11 @@ import { hashToken, makeToken } from '../../src/control/tokens.ts';
 import { newId } from '../../src/ids.ts';
 import { change } from '../../src/postgres/change.ts';
 import { insertToken } from '../../src/postgres/tokens.ts';
+import type { Subscription } from './subscriber.ts';
 import { openBench } from './support.ts';
 
-export interface Ready {
-  readonly url: string;
-  /** What a subscriber asks for; none of a server that asks for nothing. */
-  readonly query: string;
-  readonly tokens: readonly string[];
-}
+/** Without a query for a server that asks for nothing. */
+export type Ready = Subscription;
 
 export interface Told {
   /** Nanoseconds, as text, of each number in its turn. */

@@ -5,6 +5,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
 import type { Ready, Told } from './live-servers.ts';
+import { subscribe } from './subscriber.ts';
 
 const subscribers = 200;
 const perSecond = 20;
@@ -54,7 +55,7 @@ async function measure(kind: 'berth' | 'plain', text: string): Promise<Measured>
       arrivals.push({ number: Number(number), at: process.hrtime.bigint() });
       sample = message;
     };
-    for (let count = 0; count < subscribers; count++) sockets.push(await subscribe(ready, count, hear));
+    for (let count = 0; count < subscribers; count++) sockets.push(await listen(ready, count, hear));
     const run = async (from: number, forSeconds: number) => {
       const count = forSeconds * perSecond;
       child.send({ from, count, perSecond, text });
@@ -81,32 +82,11 @@ async function measure(kind: 'berth' | 'plain', text: string): Promise<Measured>
   }
 }
 
-/** Speaks graphql-transport-ws where the server has a query for it. */
-async function subscribe(
-  { url, query, tokens }: Ready,
-  index: number,
-  hear: (message: string) => void,
-): Promise<WebSocket> {
-  const socket = new WebSocket(url, query === '' ? [] : ['graphql-transport-ws'], {
-    perMessageDeflate: false,
-  });
+/** Of Berth by its protocol; the plain server sends to whoever connects. */
+async function listen(ready: Ready, index: number, hear: (message: string) => void): Promise<WebSocket> {
+  if (ready.query !== '') return subscribe(ready, index, hear);
+  const socket = new WebSocket(ready.url, { perMessageDeflate: false });
   await once(socket, 'open');
-  if (query === '') {
-    socket.on('message', (message) => hear(String(message)));
-    return socket;
-  }
-  const token = tokens[index % tokens.length];
-  const begun = Promise.withResolvers<void>();
-  socket.on('message', (data) => {
-    const message = String(data);
-    if (message.includes('"connection_ack"'))
-      socket.send(JSON.stringify({ type: 'subscribe', id: 'live', payload: { query } }));
-    // From here on it gets what is new.
-    if (message.includes('CaughtUp')) begun.resolve();
-    hear(message);
-  });
-  socket.on('close', (code) => begun.reject(new Error(`closed with ${code}`)));
-  socket.send(JSON.stringify({ type: 'connection_init', payload: { Authorization: `Bearer ${token}` } }));
-  await begun.promise;
+  socket.on('message', (message) => hear(String(message)));
   return socket;
 }

@@ -8,13 +8,8 @@ import { newId } from '../../src/ids.ts';
 import { countHealthy } from '../../src/postgres/jobs.ts';
 import { listServicesOf } from '../../src/postgres/services.ts';
 import { insertToken } from '../../src/postgres/tokens.ts';
+import type { Subscription } from './subscriber.ts';
 import { makeCodeService, openBench, removeEnvironment } from './support.ts';
-
-export interface ResultsReady {
-  readonly url: string;
-  readonly query: string;
-  readonly tokens: readonly string[];
-}
 
 const checks = 100;
 const socketsOfToken = 20;
@@ -49,7 +44,7 @@ for (const token of tokens)
 const id = Buffer.from(`Environment:${environmentId}`).toString('base64url');
 const query = `subscription { checkResults(environmentId: "${id}") {
   __typename ... on CheckResult { cursor startedAt durationMs state output } } }`;
-process.send?.({ url: `${url.replace('http', 'ws')}/graphql`, query, tokens } satisfies ResultsReady);
+process.send?.({ url: `${url.replace('http', 'ws')}/graphql`, query, tokens } satisfies Subscription);
 await once(process, 'message');
 await removeEnvironment(world, made);
 await world.close();

@@ -3,8 +3,8 @@
 // is a process of its own. When a check ended is by its own word, on the same machine's clock.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { WebSocket } from 'ws';
-import type { ResultsReady } from './results-server.ts';
+import type { WebSocket } from 'ws';
+import { type Subscription, subscribe } from './subscriber.ts';
 
 const warmUpSeconds = 15;
 const seconds = 40;
@@ -16,7 +16,7 @@ export async function benchResults(say: (line: string) => void, subscribers = 50
   const sockets: WebSocket[] = [];
   const delays: number[] = [];
   try {
-    const [ready] = (await once(child, 'message')) as [ResultsReady];
+    const [ready] = (await once(child, 'message')) as [Subscription];
     let from = Number.POSITIVE_INFINITY;
     const hear = (message: string) => {
       const now = performance.timeOrigin + performance.now();
@@ -37,26 +37,4 @@ export async function benchResults(say: (line: string) => void, subscribers = 50
   const at = (share: number) => (delays[Math.floor(delays.length * share)] ?? Number.NaN).toFixed(1);
   say(`Results: ${subscribers} subscribers, 100 checks every 10 s for ${seconds} s, from the end of a check`);
   say(`  p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, ${delays.length} messages`);
-}
-
-async function subscribe(
-  { url, query, tokens }: ResultsReady,
-  index: number,
-  hear: (message: string) => void,
-): Promise<WebSocket> {
-  const socket = new WebSocket(url, ['graphql-transport-ws'], { perMessageDeflate: false });
-  await once(socket, 'open');
-  const begun = Promise.withResolvers<void>();
-  socket.on('message', (data) => {
-    const message = String(data);
-    if (message.includes('"connection_ack"'))
-      socket.send(JSON.stringify({ type: 'subscribe', id: 'results', payload: { query } }));
-    if (message.includes('CaughtUp')) begun.resolve();
-    hear(message);
-  });
-  socket.on('close', (code) => begun.reject(new Error(`closed with ${code}`)));
-  const Authorization = `Bearer ${tokens[index % tokens.length]}`;
-  socket.send(JSON.stringify({ type: 'connection_init', payload: { Authorization } }));
-  await begun.promise;
-  return socket;
 }

@@ -1,13 +1,11 @@
 // What checks by the engine's eye cost: at most 5 engine calls and 20 queries a second, all loops included, with checks as
 // many in a minute as more than 20 services have.
-import { randomBytes } from 'node:crypto';
 import { and, eq, isNotNull } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createEnvironment } from '../../src/control/environments.ts';
 import { checkResults, checks } from '../../src/postgres/tables/checks.ts';
 import { counting } from '../support/counting.ts';
 import { freshDatabase } from '../support/postgres.ts';
-import { newService, openWorld, redeployed, until, type World } from '../support/world.ts';
+import { newEnvironment, newService, openWorld, redeployed, until, type World } from '../support/world.ts';
 
 /** At 5 s each, six times as often as by standard. */
 const services = 4;
@@ -20,9 +18,7 @@ let environmentId: string;
 beforeAll(async () => {
   const { url } = await freshDatabase();
   world = await openWorld(url, { runtime: counting(calls), onQuery: (query) => queries.push(query) });
-  const name = `Env ${randomBytes(4).toString('hex')}`;
-  environmentId = (await createEnvironment(world.control, world.caller, { name, kind: 'PRODUCTION' })).ids
-    .environmentId;
+  environmentId = await newEnvironment(world, 'PRODUCTION');
   for (let number = 0; number < services; number++) {
     const { serviceId } = await newService(world, { environmentId });
     await redeployed(world, serviceId);

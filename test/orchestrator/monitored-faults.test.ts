@@ -1,22 +1,21 @@
 // Faults of the real thing, seen by the monitor and by the engine's eye: the right state with the right text, one incident for
 // one fault, over by itself when the fault is.
-import { randomBytes } from 'node:crypto';
 import Docker from 'dockerode';
-import { asc, eq } from 'drizzle-orm';
+import { eq } from 'drizzle-orm';
 import postgres, { type Sql } from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createCheck } from '../../src/control/checks.ts';
 import { createService } from '../../src/control/create-service.ts';
-import { createEnvironment } from '../../src/control/environments.ts';
 import { containerName } from '../../src/model/jobs.ts';
 import type { Credentials } from '../../src/model/service-types/engine-kind.ts';
 import { listChecksOf } from '../../src/postgres/checks.ts';
 import { listServicesById, listServicesOf } from '../../src/postgres/services.ts';
-import { checkResults, checks, incidents } from '../../src/postgres/tables/checks.ts';
+import { checkResults, checks } from '../../src/postgres/tables/checks.ts';
 import { openSecrets } from '../../src/postgres/variables.ts';
 import { openDocker } from '../../src/runtime/docker.ts';
+import { checkOf, incidentsOf } from '../support/monitored.ts';
 import { type FreshDatabase, freshDatabase } from '../support/postgres.ts';
-import { newService, openWorld, redeployed, until, type World } from '../support/world.ts';
+import { newEnvironment, newService, openWorld, redeployed, until, type World } from '../support/world.ts';
 import { livingJobs } from './looks.ts';
 
 let database: FreshDatabase;
@@ -28,9 +27,7 @@ beforeAll(async () => {
   database = await freshDatabase();
   const included = ['SERVICE_PROXY', 'MONITORING'] as const;
   world = await openWorld(database.url, { settings: { included: [...included] } });
-  const name = `Env ${randomBytes(4).toString('hex')}`;
-  const made = await createEnvironment(world.control, world.caller, { name, kind: 'PRODUCTION' });
-  environmentId = made.ids.environmentId;
+  environmentId = await newEnvironment(world, 'PRODUCTION');
   for (const service of await listServicesOf(db(), environmentId))
     await until(
       `the ${service.label} runs`,
@@ -47,13 +44,7 @@ afterAll(async () => {
 
 const db = () => world.control.store.db;
 
-async function checkOf(serviceId: string, name: string) {
-  const found = (await listChecksOf(db(), environmentId)).find(
-    (each) => each.serviceId === serviceId && each.name === name,
-  );
-  if (found === undefined) throw new Error(`no check ${name}`);
-  return found;
-}
+const checkNamed = (serviceId: string, name: string) => checkOf(world, environmentId, serviceId, name);
 
 /** All checks of a service as often as can be. */
 async function quick(serviceId: string): Promise<void> {
@@ -69,24 +60,21 @@ async function quick(serviceId: string): Promise<void> {
         .where(eq(checks.id, id));
 }
 
-const incidentsOf = (serviceId: string) =>
-  db().select().from(incidents).where(eq(incidents.serviceId, serviceId)).orderBy(asc(incidents.id));
-
 const settled = (serviceId: string, name: string) =>
   until(
     `${name} is OK`,
-    () => checkOf(serviceId, name),
+    () => checkNamed(serviceId, name),
     ({ state, hard }) => state === 'OK' && hard,
     60_000,
   );
 
 /** What the fault does: one incident with these words, which ends by itself once the fault is over. */
 async function oneIncident(serviceId: string, name: string, output: RegExp, mend: () => Promise<unknown>) {
-  const before = (await incidentsOf(serviceId)).length;
-  const { id } = await checkOf(serviceId, name);
+  const before = (await incidentsOf(world, { serviceId })).length;
+  const { id } = await checkNamed(serviceId, name);
   const open = await until(
     `${name} has an incident`,
-    () => incidentsOf(serviceId),
+    () => incidentsOf(world, { serviceId }),
     (rows) => rows.length > before,
     60_000,
   );
@@ -94,7 +82,7 @@ async function oneIncident(serviceId: string, name: string, output: RegExp, mend
   await mend();
   const after = await until(
     'it is over',
-    () => incidentsOf(serviceId),
+    () => incidentsOf(world, { serviceId }),
     (rows) => rows.every(({ state }) => state === 'RESOLVED'),
     60_000,
   );
@@ -155,7 +143,7 @@ test('a database whose connections are used up, and one that is killed', { timeo
   await settled(serviceId, 'postgresql');
   await until(
     'all is over',
-    () => incidentsOf(serviceId),
+    () => incidentsOf(world, { serviceId }),
     (rows) => rows.every(({ state }) => state === 'RESOLVED'),
     60_000,
   );

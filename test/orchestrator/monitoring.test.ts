@@ -12,9 +12,10 @@ import { redeployService } from '../../src/control/redeploy.ts';
 import { containerName } from '../../src/model/jobs.ts';
 import { listChecksOf } from '../../src/postgres/checks.ts';
 import { listServicesOf } from '../../src/postgres/services.ts';
-import { checkResults, checks, incidents, resultStreams } from '../../src/postgres/tables/checks.ts';
+import { checkResults, checks, resultStreams } from '../../src/postgres/tables/checks.ts';
+import * as monitored from '../support/monitored.ts';
 import { type FreshDatabase, freshDatabase } from '../support/postgres.ts';
-import { newService, openWorld, redeployed, until, type World } from '../support/world.ts';
+import { newEnvironment, newService, openWorld, redeployed, until, type World } from '../support/world.ts';
 import { livingJobs } from './looks.ts';
 
 let database: FreshDatabase;
@@ -25,9 +26,7 @@ let monitorId: string;
 beforeAll(async () => {
   database = await freshDatabase();
   world = await openWorld(database.url, { settings: { included: ['MONITORING'], monitorSilenceSeconds: 4 } });
-  const name = `Env ${randomBytes(4).toString('hex')}`;
-  const made = await createEnvironment(world.control, world.caller, { name, kind: 'PRODUCTION' });
-  environmentId = made.ids.environmentId;
+  environmentId = await newEnvironment(world, 'PRODUCTION');
   const services = await listServicesOf(world.control.store.db, environmentId);
   monitorId = services.find((each) => each.type === 'MONITORING')?.id ?? '';
   await until(
@@ -43,21 +42,16 @@ afterAll(async () => {
 });
 
 const db = () => world.control.store.db;
-const resultsOf = (checkId: string) =>
-  db().select().from(checkResults).where(eq(checkResults.checkId, checkId)).orderBy(asc(checkResults.seq));
-const incidentsOf = (checkId: string) =>
-  db().select().from(incidents).where(eq(incidents.checkId, checkId)).orderBy(asc(incidents.id));
+const resultsOf = (checkId: string) => monitored.resultsOf(world, checkId);
+const incidentsOf = (checkId: string) => monitored.incidentsOf(world, { checkId });
 
 async function quick(serviceId: string, name: string): Promise<string> {
-  const found = (await listChecksOf(db(), environmentId)).find(
-    (each) => each.serviceId === serviceId && each.name === name,
-  );
-  if (found === undefined) throw new Error(`no check ${name}`);
+  const { id } = await monitored.checkOf(world, environmentId, serviceId, name);
   await db()
     .update(checks)
     .set({ intervalSeconds: 1, timeoutSeconds: 1, attempts: 2 })
-    .where(eq(checks.id, found.id));
-  return found.id;
+    .where(eq(checks.id, id));
+  return id;
 }
 
 test('a sandbox has no monitor, and every other environment one that customers leave alone', async () => {

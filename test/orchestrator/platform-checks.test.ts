@@ -1,19 +1,27 @@
 // Checks by the engine's eye and commands inside jobs, on a real engine: the right state with the right text, one incident
 // for one fault, and an end of it by itself.
 import { randomBytes } from 'node:crypto';
-import { asc, eq } from 'drizzle-orm';
+import { eq } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createCheck, runCheck } from '../../src/control/checks.ts';
 import { createService } from '../../src/control/create-service.ts';
 import { stopService } from '../../src/control/delete-service.ts';
-import { createEnvironment } from '../../src/control/environments.ts';
 import { setVariables } from '../../src/control/variables.ts';
 import type { ObservedState } from '../../src/model/monitoring/observations.ts';
 import { listChecksOf } from '../../src/postgres/checks.ts';
-import { checkResults, checks, incidents } from '../../src/postgres/tables/checks.ts';
+import { checks } from '../../src/postgres/tables/checks.ts';
 import { openDocker } from '../../src/runtime/docker.ts';
+import { checkOf, incidentsOf, resultsOf } from '../support/monitored.ts';
 import { type FreshDatabase, freshDatabase } from '../support/postgres.ts';
-import { newRelease, newService, openWorld, redeployed, until, type World } from '../support/world.ts';
+import {
+  newEnvironment,
+  newRelease,
+  newService,
+  openWorld,
+  redeployed,
+  until,
+  type World,
+} from '../support/world.ts';
 import { livingJobs } from './looks.ts';
 
 let database: FreshDatabase;
@@ -23,9 +31,7 @@ let environmentId: string;
 beforeAll(async () => {
   database = await freshDatabase();
   world = await openWorld(database.url);
-  const name = `Env ${randomBytes(4).toString('hex')}`;
-  const made = await createEnvironment(world.control, world.caller, { name, kind: 'PRODUCTION' });
-  environmentId = made.ids.environmentId;
+  environmentId = await newEnvironment(world, 'PRODUCTION');
 }, 120_000);
 afterAll(async () => {
   await world?.close();
@@ -33,18 +39,10 @@ afterAll(async () => {
 });
 
 const db = () => world.control.store.db;
-const resultsOf = (checkId: string) =>
-  db().select().from(checkResults).where(eq(checkResults.checkId, checkId)).orderBy(asc(checkResults.seq));
 const rowOf = (checkId: string) => db().select().from(checks).where(eq(checks.id, checkId));
-const incidentsOfService = (serviceId: string) =>
-  db().select().from(incidents).where(eq(incidents.serviceId, serviceId)).orderBy(asc(incidents.id));
-
-async function checkOf(serviceId: string, name: string, within = environmentId): Promise<string> {
-  const all = await listChecksOf(db(), within);
-  const found = all.find((each) => each.serviceId === serviceId && each.name === name);
-  if (found === undefined) throw new Error(`no check ${name}`);
-  return found.id;
-}
+const incidentsOfService = (serviceId: string) => incidentsOf(world, { serviceId });
+const idOf = async (serviceId: string, name: string, within = environmentId) =>
+  (await checkOf(world, within, serviceId, name)).id;
 
 /** Made as often as can be, from now on. */
 async function quick(serviceId: string): Promise<void> {
@@ -57,7 +55,7 @@ async function quick(serviceId: string): Promise<void> {
 async function seen(checkId: string, state: ObservedState, output: RegExp) {
   const rows = await until(
     `a result is ${state}: ${output}`,
-    () => resultsOf(checkId),
+    () => resultsOf(world, checkId),
     (found) => found.some((row) => row.state === state && output.test(row.output)),
     60_000,
   );
@@ -67,11 +65,11 @@ async function seen(checkId: string, state: ObservedState, output: RegExp) {
 
 /** What a check says now that somebody asks. */
 async function asked(checkId: string) {
-  const before = (await resultsOf(checkId)).length;
+  const before = (await resultsOf(world, checkId)).length;
   await runCheck(world.control, world.caller, { checkId });
   const rows = await until(
     'it was run',
-    () => resultsOf(checkId),
+    () => resultsOf(world, checkId),
     (found) => found.length > before,
     45_000,
   );
@@ -84,16 +82,16 @@ test('a crash loop is one incident with its reason, and ends by itself with the 
   const { serviceId } = await newService(world, { environmentId });
   await redeployed(world, serviceId);
   await quick(serviceId);
-  await seen(await checkOf(serviceId, 'jobs'), 'OK', /^web: 1 of 1 job runs\.$/);
-  await seen(await checkOf(serviceId, 'memory'), 'OK', /of 64 MiB/);
+  await seen(await idOf(serviceId, 'jobs'), 'OK', /^web: 1 of 1 job runs\.$/);
+  await seen(await idOf(serviceId, 'memory'), 'OK', /of 64 MiB/);
   expect(await incidentsOfService(serviceId)).toEqual([]);
   // Healthy for a moment, and dead: what a redeploy takes for good and time shows to be bad.
   await newRelease(world, serviceId, {
     web: 'mkdir -p /tmp/www; httpd -p 8080 -h /tmp/www; sleep 2; exit 7',
   });
   expect((await redeployed(world, serviceId)).state).toBe('SUCCEEDED');
-  await seen(await checkOf(serviceId, 'restarts'), 'CRITICAL', /Crash loop of web\..*code 7/);
-  await seen(await checkOf(serviceId, 'jobs'), 'CRITICAL', /0 of 1/);
+  await seen(await idOf(serviceId, 'restarts'), 'CRITICAL', /Crash loop of web\..*code 7/);
+  await seen(await idOf(serviceId, 'jobs'), 'CRITICAL', /0 of 1/);
   await until(
     'the incident is open',
     () => incidentsOfService(serviceId),
@@ -110,7 +108,7 @@ test('a crash loop is one incident with its reason, and ends by itself with the 
     (rows) => rows.every(({ state }) => state === 'RESOLVED'),
     60_000,
   );
-  expect(all).toMatchObject([{ checkId: await checkOf(serviceId, 'restarts'), resolution: 'RECOVERED' }]);
+  expect(all).toMatchObject([{ checkId: await idOf(serviceId, 'restarts'), resolution: 'RECOVERED' }]);
 });
 
 test('a volume that fills up is CRITICAL, and well again when there is room', {
@@ -130,7 +128,7 @@ test('a volume that fills up is CRITICAL, and well again when there is room', {
   });
   const { serviceId } = made.ids;
   expect((await redeployed(world, serviceId)).state).toBe('SUCCEEDED');
-  const disk = await checkOf(serviceId, 'disk');
+  const disk = await idOf(serviceId, 'disk');
   expect(await asked(disk)).toMatchObject({ state: 'OK', output: expect.stringMatching(/of 1 GiB/) });
   const [job] = await livingJobs(world, serviceId);
   const runtime = openDocker({ host: undefined, subnetRange: '10.212.0.0/16' });
@@ -194,12 +192,12 @@ test('commands inside a job: exit codes, numbers, secrets, too long, and nothing
   expect(await shell('long', 'sleep 20')).toMatchObject({
     ...{ state: 'UNKNOWN', output: expect.stringMatching(/did not end within 2 s/) },
   });
-  const again = await asked(await checkOf(serviceId, 'long'));
+  const again = await asked(await idOf(serviceId, 'long'));
   expect(again?.output).toMatch(/the one before it still runs/);
   // Due and asked for at one time: both are answered, neither is in the other's way, and the next time stays what it was.
   const slow = await shell('slow', 'sleep 6; echo done', {}, 20);
   expect(slow).toMatchObject({ state: 'OK', output: 'done' });
-  const slowId = await checkOf(serviceId, 'slow');
+  const slowId = await idOf(serviceId, 'slow');
   const [{ dueAt: planned } = { dueAt: null }] = await rowOf(slowId);
   await asked(slowId);
   expect(await rowOf(slowId)).toMatchObject([{ dueAt: planned }]);
@@ -214,7 +212,7 @@ test('commands inside a job: exit codes, numbers, secrets, too long, and nothing
     ([row]) => row?.runRequestedAt === null && (row.dueAt?.getTime() ?? 0) > Date.now(),
     60_000,
   );
-  expect((await resultsOf(slowId)).map(({ output }) => output)).not.toContainEqual(
+  expect((await resultsOf(world, slowId)).map(({ output }) => output)).not.toContainEqual(
     expect.stringMatching(/still runs/),
   );
   expect(await shell('nowhere', 'true', { worker: 'none' })).toMatchObject({
@@ -225,8 +223,8 @@ test('commands inside a job: exit codes, numbers, secrets, too long, and nothing
 
 test('checks of a service that depend on each other are due together', async () => {
   const { serviceId } = await newService(world, { environmentId });
-  const [jobs] = await rowOf(await checkOf(serviceId, 'jobs'));
-  const [restarts] = await rowOf(await checkOf(serviceId, 'restarts'));
+  const [jobs] = await rowOf(await idOf(serviceId, 'jobs'));
+  const [restarts] = await rowOf(await idOf(serviceId, 'restarts'));
   expect(jobs).toMatchObject({ dueAt: restarts?.dueAt, dependsOn: [restarts?.id] });
 });
 
@@ -235,7 +233,7 @@ test('memory that is nearly used up is told of, and so is that it is free again'
 }, async () => {
   const { serviceId } = await newService(world, { environmentId });
   await redeployed(world, serviceId);
-  const memory = await checkOf(serviceId, 'memory');
+  const memory = await idOf(serviceId, 'memory');
   const [job] = await livingJobs(world, serviceId);
   const runtime = openDocker({ host: undefined, subnetRange: '10.212.0.0/16' });
   const inside = (...command: string[]) => runtime.runInside(job?.containerId ?? '', command, 30_000);
@@ -262,10 +260,10 @@ test('in a sandbox they are made when somebody asks, and only then', { timeout: 
     ['memory', /of 64 MiB/],
     ['restarts', /No job died/],
   ] as const) {
-    const id = await checkOf(sandboxed.serviceId, name, sandboxed.environmentId);
+    const id = await idOf(sandboxed.serviceId, name, sandboxed.environmentId);
     expect(await asked(id)).toMatchObject({ state: 'OK', output: expect.stringMatching(output) });
     expect(await rowOf(id)).toMatchObject([{ dueAt: null, runRequestedAt: null }]);
-    expect(await resultsOf(id)).toHaveLength(1);
+    expect(await resultsOf(world, id)).toHaveLength(1);
   }
 });
 
@@ -275,7 +273,7 @@ test('of a service that is stopped nothing is checked, and what was said of it i
   const { serviceId } = await newService(world, { environmentId });
   await redeployed(world, serviceId);
   await quick(serviceId);
-  const jobs = await checkOf(serviceId, 'jobs');
+  const jobs = await idOf(serviceId, 'jobs');
   await seen(jobs, 'OK', /1 of 1/);
   await stopService(world.control, world.caller, { serviceId });
   await until(

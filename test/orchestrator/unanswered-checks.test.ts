@@ -1,11 +1,9 @@
 // An engine that doesn't answer what a check asks it holds up none of those that need no answer of it.
-import { randomBytes } from 'node:crypto';
 import { and, eq, isNotNull } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createEnvironment } from '../../src/control/environments.ts';
 import { checkResults, checks } from '../../src/postgres/tables/checks.ts';
 import { freshDatabase } from '../support/postgres.ts';
-import { newService, openWorld, redeployed, until, type World } from '../support/world.ts';
+import { newEnvironment, newService, openWorld, redeployed, until, type World } from '../support/world.ts';
 
 let world: World;
 let environmentId: string;
@@ -14,9 +12,7 @@ beforeAll(async () => {
   const { url } = await freshDatabase();
   const unanswered = () => new Promise<never>(() => {});
   world = await openWorld(url, { runtime: (runtime) => ({ ...runtime, memoryUse: unanswered }) });
-  const name = `Env ${randomBytes(4).toString('hex')}`;
-  environmentId = (await createEnvironment(world.control, world.caller, { name, kind: 'PRODUCTION' })).ids
-    .environmentId;
+  environmentId = await newEnvironment(world, 'PRODUCTION');
 }, 60_000);
 afterAll(() => world?.close());
 

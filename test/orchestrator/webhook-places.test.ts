@@ -1,11 +1,10 @@
 // How webhooks share the places of sending: those whose receivers fail take half of them and no more.
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { renameEnvironment } from '../../src/control/environments.ts';
-import { createWebhook, deleteWebhook } from '../../src/control/webhooks.ts';
+import { deleteWebhook } from '../../src/control/webhooks.ts';
 import { listWebhooksById } from '../../src/postgres/webhooks.ts';
 import { type FreshDatabase, freshDatabase } from '../support/postgres.ts';
-import { closeReceivers, receiver } from '../support/webhook-receiver.ts';
-import { newEnvironment, openWorld, until, type World } from '../support/world.ts';
+import { closeReceivers, hooked, receiver, rename } from '../support/webhook-receiver.ts';
+import { openWorld, until, type World } from '../support/world.ts';
 
 const settings = { webhookNetworks: ['127.0.0.0/8'], webhookRetrySeconds: [0.1, 0.1] };
 
@@ -22,33 +21,23 @@ afterAll(async () => {
 });
 afterEach(closeReceivers);
 
-async function hooked(url: string) {
-  const environmentId = await newEnvironment(world);
-  const eventTypes = ['ENVIRONMENT_RENAMED'] as const;
-  const { ids } = await createWebhook(world.control, world.caller, { environmentId, url, eventTypes });
-  return { environmentId, ...ids };
-}
-
-const rename = (environmentId: string, name: string) =>
-  renameEnvironment(world.control, world.caller, { environmentId, name });
-
 const webhookOf = async (id: string) => (await listWebhooksById(world.control.store.db, [id]))[0];
 
 test('failing receivers have half of the places, and a turn of theirs ends with a failed try', async () => {
   const hanging = await receiver(() => {});
-  const slow = await Promise.all(Array.from({ length: 20 }, () => hooked(hanging.url)));
+  const slow = await Promise.all(Array.from({ length: 20 }, () => hooked(world, hanging.url)));
   const { raw } = world.control.store;
   await raw`update webhooks set failing_since = now() where url = ${hanging.url}`;
-  for (const { environmentId } of slow) await rename(environmentId, 'slow');
+  for (const { environmentId } of slow) await rename(world, environmentId, 'slow');
   await until(
     'their places are taken',
     async () => hanging.got,
     (got) => got.length >= 8,
   );
   const to = await receiver((_request, response) => response.writeHead(500).end());
-  const { environmentId, webhookId } = await hooked(to.url);
+  const { environmentId, webhookId } = await hooked(world, to.url);
   await raw`update webhooks set enabled = false where id = ${webhookId}`;
-  for (const name of ['a', 'b', 'c', 'd']) await rename(environmentId, name);
+  for (const name of ['a', 'b', 'c', 'd']) await rename(world, environmentId, name);
   await raw`update webhooks set enabled = true where id = ${webhookId}`;
   await until(
     'a healthy one is sent to meanwhile',

@@ -3,21 +3,18 @@
 import { Webhook } from 'standardwebhooks';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { writeCursor } from '../../src/control/cursors.ts';
-import { renameEnvironment } from '../../src/control/environments.ts';
 import {
-  createWebhook,
   deleteWebhook,
   replayWebhook,
   resendWebhookDelivery,
   rotateWebhookSecret,
   updateWebhook,
 } from '../../src/control/webhooks.ts';
-import type { EventType } from '../../src/model/events.ts';
 import type { DeliveryRow } from '../../src/postgres/webhooks.ts';
 import { listAttempts, listWebhooksById, pageDeliveries } from '../../src/postgres/webhooks.ts';
 import { openPlane, type Plane } from '../support/plane.ts';
 import { type FreshDatabase, freshDatabase } from '../support/postgres.ts';
-import { closeReceivers, receiver } from '../support/webhook-receiver.ts';
+import { closeReceivers, hooked, receiver, rename } from '../support/webhook-receiver.ts';
 import { newEnvironment, openWorld, until, type World } from '../support/world.ts';
 
 const settings = { webhookNetworks: ['127.0.0.0/8'], webhookRetrySeconds: [0.1, 0.1] };
@@ -35,15 +32,6 @@ afterAll(async () => {
 });
 afterEach(closeReceivers);
 
-async function hooked(url: string, eventTypes: readonly EventType[] | null = ['ENVIRONMENT_RENAMED']) {
-  const environmentId = await newEnvironment(world);
-  const { ids } = await createWebhook(world.control, world.caller, { environmentId, url, eventTypes });
-  return { environmentId, ...ids };
-}
-
-const rename = (environmentId: string, name: string) =>
-  renameEnvironment(world.control, world.caller, { environmentId, name });
-
 async function deliveriesOf(webhookId: string): Promise<DeliveryRow[]> {
   const request = { limit: 100, after: undefined, before: undefined, fromEnd: false };
   const pages = await pageDeliveries(world.control.store.db, [webhookId], request as never);
@@ -55,9 +43,10 @@ const states = (rows: readonly DeliveryRow[]) => rows.map(({ state }) => state);
 
 test('events arrive once, in order, signed, as the stream gives them', async () => {
   const to = await receiver();
-  const { environmentId, webhookId, secret } = await hooked(to.url);
+  const { environmentId, webhookId, secret } = await hooked(world, to.url);
   const made: string[] = [];
-  for (let n = 0; n < 20; n++) made.push(writeCursor((await rename(environmentId, `Name ${n}`)).position));
+  for (let n = 0; n < 20; n++)
+    made.push(writeCursor((await rename(world, environmentId, `Name ${n}`)).position));
   await until(
     'all are there',
     async () => to.got,
@@ -85,13 +74,13 @@ test('events arrive once, in order, signed, as the stream gives them', async () 
 
 test('a failed try is made again with the same id, and later events do not wait for it', async () => {
   const to = await receiver();
-  const { environmentId, webhookId } = await hooked(to.url);
+  const { environmentId, webhookId } = await hooked(world, to.url);
   to.answer = (_request, response) => {
     response.statusCode = to.got.length === 1 ? 500 : 204;
     response.end('sorry');
   };
-  await rename(environmentId, 'bad');
-  await rename(environmentId, 'good');
+  await rename(world, environmentId, 'bad');
+  await rename(world, environmentId, 'good');
   const rows = await until(
     'both have succeeded',
     () => deliveriesOf(webhookId),
@@ -115,8 +104,11 @@ test('after its last try, and at once by 410, a webhook is disabled, which is to
     [410, 1, 'GONE'],
   ] as const) {
     const to = await receiver((_request, response) => response.writeHead(status).end());
-    const { environmentId, webhookId } = await hooked(to.url, ['ENVIRONMENT_RENAMED', 'WEBHOOK_DISABLED']);
-    await rename(environmentId, 'first');
+    const { environmentId, webhookId } = await hooked(world, to.url, [
+      'ENVIRONMENT_RENAMED',
+      'WEBHOOK_DISABLED',
+    ]);
+    await rename(world, environmentId, 'first');
     await until(
       'it is disabled',
       () => webhookOf(webhookId),
@@ -125,7 +117,7 @@ test('after its last try, and at once by 410, a webhook is disabled, which is to
     );
     expect(await webhookOf(webhookId)).toMatchObject({ disabledReason: reason });
     expect(to.got).toHaveLength(tries);
-    await rename(environmentId, 'meanwhile');
+    await rename(world, environmentId, 'meanwhile');
     to.answer = (_request, response) => response.end();
     await updateWebhook(world.control, world.caller, { webhookId, enabled: true });
     await until(
@@ -150,9 +142,9 @@ test('after its last try, and at once by 410, a webhook is disabled, which is to
 
 test('while a secret is replaced both verify, and then the new one alone', async () => {
   const to = await receiver();
-  const { environmentId, webhookId, secret: former } = await hooked(to.url);
+  const { environmentId, webhookId, secret: former } = await hooked(world, to.url);
   const { ids } = await rotateWebhookSecret(world.control, world.caller, { webhookId });
-  await rename(environmentId, 'both');
+  await rename(world, environmentId, 'both');
   await until(
     'it came',
     async () => to.got,
@@ -162,7 +154,7 @@ test('while a secret is replaced both verify, and then the new one alone', async
   for (const each of [former, ids.secret])
     expect(new Webhook(each).verify(both?.body ?? '', both?.headers ?? {})).toBeDefined();
   const last = await rotateWebhookSecret(world.control, world.caller, { webhookId, overlapSeconds: 0 });
-  await rename(environmentId, 'one');
+  await rename(world, environmentId, 'one');
   await until(
     'it came',
     async () => to.got,
@@ -176,9 +168,9 @@ test('while a secret is replaced both verify, and then the new one alone', async
 
 test('events are sent again from a cursor on, with the ids they had, and not beyond what others see', async () => {
   const to = await receiver();
-  const { environmentId, webhookId } = await hooked(to.url);
+  const { environmentId, webhookId } = await hooked(world, to.url);
   const positions = [];
-  for (const name of ['a', 'b', 'c']) positions.push((await rename(environmentId, name)).position);
+  for (const name of ['a', 'b', 'c']) positions.push((await rename(world, environmentId, name)).position);
   await until(
     'all came',
     async () => to.got,
@@ -193,7 +185,7 @@ test('events are sent again from a cursor on, with the ids they had, and not bey
   );
   expect(to.got.slice(3).map(({ id }) => id)).toEqual(to.got.slice(1, 3).map(({ id }) => id));
   const elsewhere = await newEnvironment(world);
-  const { position } = await rename(elsewhere, 'other');
+  const { position } = await rename(world, elsewhere, 'other');
   const foreign = { webhookId, after: writeCursor(position) };
   await expect(replayWebhook(world.control, world.caller, foreign)).rejects.toMatchObject({
     code: 'INVALID',
@@ -202,9 +194,9 @@ test('events are sent again from a cursor on, with the ids they had, and not bey
 
 test('what the log no longer has is told of, never passed over', async () => {
   const to = await receiver();
-  const { environmentId, webhookId } = await hooked(to.url);
+  const { environmentId, webhookId } = await hooked(world, to.url);
   await updateWebhook(world.control, world.caller, { webhookId, enabled: false });
-  for (const name of ['a', 'b', 'c']) await rename(environmentId, name);
+  for (const name of ['a', 'b', 'c']) await rename(world, environmentId, name);
   await world.control.store.raw`delete from events where environment_id = ${environmentId} and seq in (
     select seq from events where environment_id = ${environmentId} order by seq desc offset 1)`;
   await updateWebhook(world.control, world.caller, { webhookId, enabled: true });
@@ -218,16 +210,16 @@ test('what the log no longer has is told of, never passed over', async () => {
 
 test('a receiver that hangs holds up no other, and a removed webhook is sent nothing', async () => {
   const hanging = await receiver(() => {});
-  const slow = await Promise.all(Array.from({ length: 20 }, () => hooked(hanging.url)));
-  await Promise.all(slow.map(({ environmentId }) => rename(environmentId, 'slow')));
+  const slow = await Promise.all(Array.from({ length: 20 }, () => hooked(world, hanging.url)));
+  await Promise.all(slow.map(({ environmentId }) => rename(world, environmentId, 'slow')));
   await until(
     'it is asked',
     async () => hanging.got,
     (got) => got.length > 0,
   );
   const to = await receiver();
-  const { environmentId } = await hooked(to.url);
-  await rename(environmentId, 'quick');
+  const { environmentId } = await hooked(world, to.url);
+  await rename(world, environmentId, 'quick');
   await until(
     'it came meanwhile',
     async () => to.got,
@@ -236,19 +228,27 @@ test('a receiver that hangs holds up no other, and a removed webhook is sent not
   );
   for (const { webhookId } of slow) await deleteWebhook(world.control, world.caller, { webhookId });
   const gone = slow[0];
-  await rename(gone?.environmentId ?? '', 'gone');
   hanging.answer = (_request, response) => response.end();
+  await rename(world, gone?.environmentId ?? '', 'gone');
+  await rename(world, environmentId, 'later');
+  await until(
+    'what happened later came',
+    async () => to.got,
+    (got) => got.length === 2,
+    40_000,
+  );
+  expect(hanging.got.filter(({ data }) => data.message.includes('gone'))).toEqual([]);
   expect(await webhookOf(gone?.webhookId ?? '')).toBeUndefined();
 }, 90_000);
 
 test('two replicas send each once, and what was sent when one died is sent again with its id', async () => {
   const to = await receiver();
-  const { environmentId, webhookId } = await hooked(to.url);
+  const { environmentId, webhookId } = await hooked(world, to.url);
   let other: Plane | undefined = await openPlane({
     ...{ url: database.url, dataDirectory: world.dataDirectory, settings },
   });
   try {
-    for (let n = 0; n < 30; n++) await rename(environmentId, `Name ${n}`);
+    for (let n = 0; n < 30; n++) await rename(world, environmentId, `Name ${n}`);
     await until(
       'all came',
       async () => to.got,
@@ -270,7 +270,7 @@ test('two replicas send each once, and what was sent when one died is sent again
   const { raw } = world.control.store;
   await raw`create function refuse_attempt() returns trigger language plpgsql as $$ begin raise exception 'dead'; end $$`;
   await raw`create trigger refusing before insert on webhook_attempts for each row execute function refuse_attempt()`;
-  await rename(environmentId, 'twice');
+  await rename(world, environmentId, 'twice');
   await until(
     'it was sent',
     async () => to.got,

@@ -1,8 +1,11 @@
 // When checks that the control plane makes are due next.
 import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { updateCheck } from '../../src/control/checks.ts';
+import { createService } from '../../src/control/create-service.ts';
+import { createEnvironment } from '../../src/control/environments.ts';
 import { change } from '../../src/postgres/change.ts';
-import { moveOn } from '../../src/postgres/checks.ts';
+import { listChecksOf, moveOn } from '../../src/postgres/checks.ts';
 import { checks } from '../../src/postgres/tables/checks.ts';
 import { type Api, localIdOf, openApi } from '../support/api.ts';
 import { type Furnished, furnish } from '../support/furnish.ts';
@@ -44,4 +47,17 @@ test('one that is made on demand alone is never due', async () => {
   await change(api.control, ({ tx }) => moveOn(tx, [id]));
   const [row] = await api.control.store.db.select().from(checks).where(eq(checks.id, id));
   expect(row?.dueAt).toBeNull();
+});
+
+test('a change makes one due that the control plane makes, and no other', async () => {
+  const { control, admin } = api;
+  const { ids } = await createEnvironment(control, admin, { name: 'Due', kind: 'PRODUCTION' });
+  const { environmentId } = ids;
+  await createService(control, admin, { environmentId, type: 'CODE', label: 'web' });
+  const named = async (name: string) =>
+    (await listChecksOf(control.store.db, environmentId)).find((each) => each.name === name);
+  for (const name of ['http', 'memory'])
+    await updateCheck(control, admin, { checkId: (await named(name))?.id ?? '', attempts: 7 });
+  expect((await named('http'))?.dueAt).toBeNull();
+  expect((await named('memory'))?.dueAt?.getTime()).toBeLessThanOrEqual(Date.now());
 });

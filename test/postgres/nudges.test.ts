@@ -68,18 +68,24 @@ test('cut off again and again, also while it connects, there is one listener at 
   await hearsOnce('due');
 });
 
-test('hints that can not be sent do not queue up: they go together when the database answers again', async () => {
-  let [asked, answered, most] = [0, 0, 0];
-  const counted = new Proxy(store.raw, {
+/** What is asked of the database outside of drizzle, with how much of it waits at most. */
+function counting() {
+  const counts = { asked: 0, answered: 0, most: 0 };
+  const raw = new Proxy(store.raw, {
     apply: (target, self, question) => {
-      asked += 1;
-      most = Math.max(most, asked - answered);
+      counts.asked += 1;
+      counts.most = Math.max(counts.most, counts.asked - counts.answered);
       const query = Reflect.apply(target, self, question);
-      query.finally(() => (answered += 1)).catch(() => {});
+      query.finally(() => (counts.answered += 1)).catch(() => {});
       return query;
     },
   });
-  const sender = await openNudges({ ...store, raw: counted });
+  return { counts, raw };
+}
+
+test('hints that can not be sent do not queue up: they go together when the database answers again', async () => {
+  const { counts, raw } = counting();
+  const sender = await openNudges({ ...store, raw });
   const ids = Array.from({ length: 40 }, (_, number) => `lines:${number}` as const);
   const told = new Set<string | undefined>();
   world.control.nudges.listen((topic) => told.add(topic));
@@ -89,12 +95,23 @@ test('hints that can not be sent do not queue up: they go together when the data
     await world.control.store.raw`select 1`;
   }
   database.heal();
-  expect(asked).toBe(1);
+  expect(counts.asked).toBe(1);
   sender.send(['due']);
   await vi.waitFor(() => expect(told).toContain('due'), { timeout: 10_000 });
   expect(ids.slice(-10).every((id) => told.has(id))).toBe(true);
-  expect(most).toBe(1);
+  expect(counts.most).toBe(1);
   await sender.close();
+});
+
+test('nor do echoes, however long the database is silent', async () => {
+  const { counts, raw } = counting();
+  const quick = await openNudges({ ...store, raw }, { echoEveryMs: 20 });
+  await vi.waitFor(() => expect(counts.answered).toBeGreaterThan(3), { timeout: 5_000 });
+  database.silence();
+  await world.control.store.raw`select pg_sleep(0.5)`;
+  database.heal();
+  await quick.close();
+  expect(counts.most).toBe(1);
 });
 
 test('closed while the database is silent, it is closed at once', async () => {

@@ -1,7 +1,11 @@
-// Receivers of webhooks on this machine: what they were sent, and how they answer.
+// Receivers of webhooks on this machine: what they were sent, how they answer, and the webhooks that lead to them.
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { renameEnvironment } from '../../src/control/environments.ts';
+import { createWebhook } from '../../src/control/webhooks.ts';
+import type { EventType } from '../../src/model/events.ts';
 import type { DeliveredType } from '../../src/model/webhooks.ts';
+import { newEnvironment, type World } from './world.ts';
 
 const servers: Server[] = [];
 
@@ -45,4 +49,19 @@ async function textOf(request: IncomingMessage): Promise<string> {
 
 export function closeReceivers(): void {
   for (const server of servers.splice(0)) server.close().closeAllConnections();
+}
+
+/** In an environment of its own. */
+export async function hooked(
+  world: World,
+  url: string,
+  eventTypes: readonly EventType[] | null = ['ENVIRONMENT_RENAMED'],
+) {
+  const environmentId = await newEnvironment(world);
+  const { ids } = await createWebhook(world.control, world.caller, { environmentId, url, eventTypes });
+  return { environmentId, ...ids };
+}
+
+export function rename(world: World, environmentId: string, name: string) {
+  return renameEnvironment(world.control, world.caller, { environmentId, name });
 }

@@ -122,9 +122,12 @@ export const webCommand = 'exec httpd -f -p 8080 -h /tmp';
 export const workerCommand = 'while true; do sleep 1; done';
 export const goodCommands = { web: webCommand, worker: workerCommand };
 
-export async function newEnvironment(world: World): Promise<string> {
+export async function newEnvironment(
+  world: World,
+  kind: 'SANDBOX' | 'PRODUCTION' = 'SANDBOX',
+): Promise<string> {
   const name = `Env ${randomBytes(4).toString('hex')}`;
-  const made = await createEnvironment(world.control, world.caller, { name, kind: 'SANDBOX' });
+  const made = await createEnvironment(world.control, world.caller, { name, kind });
   return made.ids.environmentId;
 }
 
