@@ -5,6 +5,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import Docker from 'dockerode';
 import { asc, eq } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { writeCursor } from '../src/control/cursors.ts';
@@ -14,6 +15,7 @@ import { checkResults, resultStreams } from '../src/postgres/tables/checks.ts';
 import { freePorts } from './support/free-ports.ts';
 import { followOverSocket, followOverSse, type ReturningClient } from './support/returning-clients.ts';
 import { ask, decode, type ServerProcess, startServer, until } from './support/server.ts';
+import { volumesGone } from './support/volumes.ts';
 
 const patience = 120_000;
 /** Times between a start and the next kill, and how long nobody is there. */
@@ -34,7 +36,7 @@ beforeAll(async () => {
   data = await mkdtemp(join(tmpdir(), 'berth-kill-'));
   await chmod(data, 0o711);
   const [port] = await freePorts(1);
-  settings = { PORT: `${port}`, BERTH_HELLO: 'no' };
+  settings = { PORT: `${port}`, BERTH_HELLO: 'no', BERTH_VOLUME_RETENTION_SECONDS: '0' };
   server = await startServer(data, settings, patience);
   const { createEnvironment } = await ask<{ createEnvironment: { environment: { id: string } } }>(
     server,
@@ -76,6 +78,7 @@ async function made(): Promise<number> {
 
 afterAll(async () => {
   await Promise.all(watchers.map((watcher) => watcher.stop()));
+  await volumesGone(new Docker(), decode(environmentId));
   await server.stop();
   await rm(data, { recursive: true, force: true });
 }, patience);

@@ -14,6 +14,7 @@ import { allCursors, ask, decode, type ServerProcess, startServer, until } from 
 import { newSource, type Source } from './support/source.ts';
 import { readEvents, type SseEvent } from './support/sse.ts';
 import { visit } from './support/visit.ts';
+import { volumesGone } from './support/volumes.ts';
 
 const patience = 120_000;
 const settings = { BERTH_EDGE_HTTP_PORT: '', BERTH_SETTLE_SECONDS: '1', BERTH_VOLUME_RETENTION_SECONDS: '0' };
@@ -287,12 +288,7 @@ test(
       filters: { label: [`${labels.environment}=${decode(filled['environment id'])}`] },
     });
     expect(left).toEqual([]);
-    await until('the removal of the volume', patience, async () => {
-      const { Volumes } = await docker.listVolumes({
-        filters: { label: [`${labels.environment}=${decode(filled['environment id'])}`] },
-      });
-      return (Volumes ?? []).length === 0 ? true : undefined;
-    });
+    await volumesGone(docker, decode(filled['environment id']));
   },
   patience,
 );

@@ -19,6 +19,7 @@ import { listServicesOf, updateService } from '../../src/postgres/services.ts';
 import { findTokenByHash } from '../../src/postgres/tokens.ts';
 import { openDocker } from '../../src/runtime/docker.ts';
 import { busyboxChanges, busyboxTar } from '../support/busybox.ts';
+import { volumesGone } from '../support/volumes.ts';
 
 export interface BenchWorld {
   readonly berth: Berth;
@@ -39,6 +40,7 @@ export async function openBench(included: readonly ServiceType[] = []): Promise<
     BERTH_DATA: directory,
     BERTH_HELLO: 'no',
     BERTH_EDGE: 'no',
+    BERTH_VOLUME_RETENTION_SECONDS: '0',
     NODE_ENV: 'production',
   });
   const berth = await startBerth(config, { logger: openLog('error'), included });
@@ -99,12 +101,13 @@ export async function makeCodeService(
 
 /** Until nothing of it is left. */
 export async function removeEnvironment(
-  { berth: { control }, caller }: BenchWorld,
+  { berth: { control }, caller, docker }: BenchWorld,
   { environmentId, namespace }: { readonly environmentId: string; readonly namespace: string },
 ): Promise<void> {
   await deleteEnvironment(control, caller, { environmentId, confirm: namespace });
   const selection = { environmentId, begin: 'FIRST' as const, ended: async () => false };
   for await (const { kind } of streamEvents(control, selection, AbortSignal.timeout(120_000))) void kind;
+  await volumesGone(docker, environmentId);
 }
 
 export function median(values: readonly number[]): number {
