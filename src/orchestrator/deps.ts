@@ -14,6 +14,7 @@ import type { Vault } from '../postgres/vault.ts';
 import type { ImageProgress, Runtime } from '../runtime/runtime.ts';
 import type { ControlKeys } from './control-keys.ts';
 import type { Outside } from './outside.ts';
+import type { Answer } from './verify-job.ts';
 
 export interface EdgeSettings {
   readonly host: string;
@@ -162,6 +163,8 @@ export function assertNotOver(clock: Clock, { until }: Lease, what: string): voi
 export interface Written {
   readonly redeploy?: RedeployRow;
   readonly jobs?: readonly JobRow[];
+  /** What jobs were already seen to be healthy by, and is not written yet; by job. */
+  readonly answers?: Readonly<Record<string, Answer>>;
 }
 
 /** What a step leaves to decide from next; undefined: what is known no longer holds and must be read again. */

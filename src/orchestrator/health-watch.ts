@@ -59,15 +59,15 @@ async function jobsDue(deps: Deps, watches: Map<string, Watch>): Promise<Watched
   const ids = new Set(running.map((job) => job.id));
   for (const id of watches.keys()) if (!ids.has(id)) watches.delete(id);
   const now = deps.clock.now();
+  const fresh = running.filter(({ id }) => !watches.has(id));
+  // Those that were just seen healthy are asked again after their interval, spread so that not all are asked at once.
+  for (const [at, job] of fresh.entries()) {
+    const dueAt = now + intervalMs(job) * (0.5 + at / fresh.length / 2);
+    watches.set(job.id, { dueAt, against: 0, asking: false });
+  }
   return running.filter((job) => {
     const watch = watches.get(job.id);
-    // One that was just seen healthy is asked again after its interval, spread so that not all are asked at once.
-    if (watch === undefined) {
-      const first = now + intervalMs(job) * (0.5 + spread(job.id) / 2);
-      watches.set(job.id, { dueAt: first, against: 0, asking: false });
-      return false;
-    }
-    if (watch.asking || now < watch.dueAt) return false;
+    if (watch === undefined || watch.asking || now < watch.dueAt) return false;
     watch.asking = true;
     return true;
   });
@@ -152,8 +152,3 @@ const standardCheck: Pick<
   healthyThreshold: healthCheckLimits.healthyThreshold.standard,
   unhealthyThreshold: healthCheckLimits.unhealthyThreshold.standard,
 };
-
-/** From 0 to 1, the same for the same job. */
-function spread(id: string): number {
-  return Number.parseInt(id.slice(-4), 16) / 0xffff;
-}

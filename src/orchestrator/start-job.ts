@@ -24,6 +24,7 @@ import { endOf } from './observe.ts';
 import { type ProxyPlace, type ProxyStart, prepareProxy } from './proxy-start.ts';
 import { movedOnly, recordMove } from './record-job.ts';
 import type { Situation } from './situation.ts';
+import { firstLook } from './verify-job.ts';
 
 export async function startJob(hold: Hold, { service }: Situation, job: JobRow): Promise<Outcome> {
   if (job.state === 'SCHEDULED')
@@ -33,7 +34,8 @@ export async function startJob(hold: Hold, { service }: Situation, job: JobRow):
     const sites = job.type === 'DEPLOY' ? job.spec?.proxy : undefined;
     proxy = sites == null ? undefined : await prepareProxy(hold.deps, placeOf(job), sites);
     const ofMonitor = service.type === 'MONITORING' ? await monitorParts(hold.deps, job) : {};
-    return startContainer(hold, service.runtime, job, { ...proxyParts(proxy), ...ofMonitor });
+    const seen = await startContainer(hold, service.runtime, job, { ...proxyParts(proxy), ...ofMonitor });
+    return 'refusal' in seen ? seen : { ...seen, answer: await firstLook(hold, service.runtime, job, seen) };
   };
   return perform(hold, 'START_JOB', effect, async (change, seen) => {
     if ('refusal' in seen)
@@ -46,7 +48,8 @@ export async function startJob(hold: Hold, { service }: Situation, job: JobRow):
     const applied = proxy === undefined ? {} : { applied: proxy.applied };
     const running = { containerId, address: address ?? null, startedAt: databaseNow(), ...applied };
     const health = job.type === 'TASK' ? null : ('STARTING' as const);
-    return movedOnly(await recordMove(change, service.label, job, 'RUNNING', { ...running, health }));
+    const moved = await recordMove(change, service.label, job, 'RUNNING', { ...running, health });
+    return moved && { jobs: [moved], ...(seen.answer && { answers: { [job.id]: seen.answer } }) };
   });
 }
 

@@ -1,8 +1,10 @@
 // Waiting until a started job is healthy, checked from outside its container: nothing has to exist in the user's image.
 
 import type { ProxyRotation } from '../model/rotation.ts';
+import type { Change } from '../postgres/change.ts';
 import { type JobRow, listJobsById, markHealthy, noteCheck } from '../postgres/jobs.ts';
 import { ProxyFault } from '../proxy/runtime-api.ts';
+import type { ContainerView } from '../runtime/runtime.ts';
 import { type Hold, type Outcome, perform } from './deps.ts';
 import { lookAt, observeJob } from './observe.ts';
 import { askProxies, movedOnly, tellJob } from './record-job.ts';
@@ -16,13 +18,20 @@ const lookEveryMs = 400;
 /** Attempts and output are written down this often while a job isn't healthy. */
 const noteEveryMs = 5_000;
 const probeTimeoutMs = 1_000;
+/** Before its start is recorded: waited before each look, and for its answer. */
+const firstLooksMs = [0, 4, 8];
+const firstLookTimeoutMs = 20;
 
-interface Verdict {
-  readonly healthy: boolean;
+/** That a job is healthy, and how that was seen. */
+export interface Answer {
   readonly attempts: number;
   readonly output: string;
   /** What a proxy was told. */
   readonly told?: ProxyRotation | undefined;
+}
+
+interface Verdict extends Answer {
+  readonly healthy: boolean;
 }
 
 export async function verifyJob(
@@ -37,26 +46,53 @@ export async function verifyJob(
     job.type === 'WORKER' ? settle(hold, job, now, patience) : watch(hold, job, service.runtime, patience);
   let seenHealthy = false;
   const outcome = await perform(hold, 'VERIFY_JOB', effect, async (change, verdict) => {
-    const { healthy, attempts, output, told } = verdict;
-    seenHealthy = healthy;
-    if (!healthy) {
-      await noteCheck(change.tx, job.id, attempts, output);
-      return undefined;
-    }
-    const joins = joinsAtOnce(situation, job);
-    const [marked] = await Promise.all([
-      markHealthy(change.tx, job.id, { attempts, output, joins }),
-      joins ? askProxies(change, job.environmentId) : undefined,
-    ]);
-    if (marked === undefined) return undefined;
-    tellJob(change, service.label, marked);
-    if (told === undefined) return movedOnly(marked);
-    await recordSynced(change, job, told);
+    seenHealthy = verdict.healthy;
+    if (verdict.healthy) return recordHealthy(change, situation, job, verdict);
+    await noteCheck(change.tx, job.id, verdict.attempts, verdict.output);
     return undefined;
   });
   // What answers runs; else its container may have ended meanwhile.
   if (!seenHealthy) await observeJob(hold, service.label, job);
   return outcome;
+}
+
+export async function recordHealthy(
+  change: Change,
+  situation: Situation,
+  job: JobRow,
+  { attempts, output, told }: Answer,
+): Promise<Outcome> {
+  const joins = joinsAtOnce(situation, job);
+  const [marked] = await Promise.all([
+    markHealthy(change.tx, job.id, { attempts, output, joins }),
+    joins ? askProxies(change, job.environmentId) : undefined,
+  ]);
+  if (marked === undefined) return undefined;
+  tellJob(change, situation.service.label, marked);
+  if (told === undefined) return movedOnly(marked);
+  await recordSynced(change, job, told);
+  return undefined;
+}
+
+/**
+ * A look at a container that was started a moment ago: what answers by now is recorded along with its start. Proxies are not
+ * looked at, for they have to be told of the rotation before.
+ */
+export async function firstLook(
+  { deps, signal }: Hold,
+  runtime: string | null,
+  { type, spec }: JobRow,
+  { state, address }: ContainerView,
+): Promise<Answer | undefined> {
+  if (type !== 'DEPLOY' || spec === null || spec.proxy != null) return undefined;
+  if (state !== 'RUNNING' || address === undefined) return undefined;
+  const target = { address, runtime, check: spec.healthCheck };
+  for (const [before, pauseMs] of firstLooksMs.entries()) {
+    await deps.clock.sleep(pauseMs, signal);
+    const { healthy, output } = await deps.probeHealth(target, firstLookTimeoutMs);
+    if (healthy) return { attempts: before + 1, output };
+  }
+  return undefined;
 }
 
 /** With OVERLAP the new jobs of a redeploy get requests all at once, when it switches. */

@@ -157,7 +157,8 @@ export function listJobsById(reader: Reader, ids: readonly string[]): Promise<Jo
   return reader
     .select()
     .from(jobs)
-    .where(inArray(jobs.id, [...ids]));
+    .where(inArray(jobs.id, [...ids]))
+    .orderBy(asc(jobs.id));
 }
 
 export function pageJobs(
@@ -239,7 +240,8 @@ export function listJobsToCompare(
   return reader
     .select({ id: jobs.id, serviceId: jobs.serviceId, state: jobs.state, address: jobs.address })
     .from(jobs)
-    .where(and(eq(jobs.state, 'RUNNING'), isNotNull(jobs.containerId)));
+    .where(and(eq(jobs.state, 'RUNNING'), isNotNull(jobs.containerId)))
+    .orderBy(asc(jobs.id));
 }
 
 /** Of these jobs, the ended ones that had been cleaned away are to be cleaned again: a container of theirs was seen. */
@@ -265,7 +267,8 @@ export function listJobsToWatch(reader: Reader): Promise<WatchedJob[]> {
     .innerJoin(services, eq(services.id, jobs.serviceId))
     .where(
       and(eq(jobs.type, 'DEPLOY'), eq(jobs.state, 'RUNNING'), inArray(jobs.health, ['HEALTHY', 'UNHEALTHY'])),
-    );
+    )
+    .orderBy(asc(jobs.id));
 }
 
 export async function markUnclean(

@@ -1,5 +1,5 @@
 // Who is to be in rotation in an environment, and what its running proxies were last seen to have.
-import { and, eq, inArray, isNotNull, isNull, ne, not, sql } from 'drizzle-orm';
+import { and, asc, eq, inArray, isNotNull, isNull, ne, not, sql } from 'drizzle-orm';
 import { endedStates } from '../model/jobs.ts';
 import {
   type AppliedRotation,
@@ -26,11 +26,13 @@ export async function readRotation(reader: Reader, environmentId: string): Promi
       .from(services)
       .where(
         and(eq(services.environmentId, environmentId), eq(services.type, 'CODE'), isNull(services.deletedAt)),
-      ),
+      )
+      .orderBy(asc(services.id)),
     reader
       .select(rotatedColumns)
       .from(jobs)
-      .where(and(eq(jobs.environmentId, environmentId), inRotation)),
+      .where(and(eq(jobs.environmentId, environmentId), inRotation))
+      .orderBy(asc(jobs.id)),
     listChallenges(reader, environmentId),
     listFingerprints(reader, environmentId),
   ]);
@@ -52,7 +54,7 @@ const inRotation = sql`${jobs.state} in ('RUNNING', 'STOPPING') and ${jobs.rotat
 /** Jobs that finish what they have begun, by whatever service. */
 export async function listDraining(reader: Reader, environmentId: string): Promise<string[]> {
   const draining = and(eq(jobs.environmentId, environmentId), inRotation, eq(jobs.rotation, 'DRAINING'));
-  const rows = await reader.select({ id: jobs.id }).from(jobs).where(draining);
+  const rows = await reader.select({ id: jobs.id }).from(jobs).where(draining).orderBy(asc(jobs.id));
   return rows.map((row) => row.id);
 }
 
@@ -75,7 +77,8 @@ export async function listProxies(reader: Reader, environmentId: string): Promis
         eq(jobs.state, 'RUNNING'),
         ne(jobs.health, 'UNHEALTHY'),
       ),
-    );
+    )
+    .orderBy(asc(jobs.id));
   return rows.map(({ jobId, applied, proxy }) => ({
     jobId,
     applied,
@@ -107,7 +110,8 @@ export async function listRunningProxies(reader: Reader): Promise<RunningProxy[]
         isNotNull(jobs.address),
         sql`not ${jobs.applied} ? 'doubtful'`,
       ),
-    );
+    )
+    .orderBy(asc(jobs.id));
   return rows.flatMap(({ applied, spec, ...job }) =>
     applied === null || spec === null ? [] : [{ ...job, applied, spec }],
   );

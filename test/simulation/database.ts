@@ -3,7 +3,7 @@
 // seed gives the same story; and it is known when nothing is under way.
 import type { Sql, TransactionSql } from 'postgres';
 import type { Clock } from '../../src/clock.ts';
-import { connect, type Database, openStore, type Store } from '../../src/postgres/open.ts';
+import { type Database, openStore, type Store } from '../../src/postgres/open.ts';
 import type { Replica } from '../../src/postgres/replicas.ts';
 
 export interface SimulatedDatabase {
@@ -33,8 +33,6 @@ export async function openDatabase(url: string): Promise<SimulatedDatabase> {
   const transact: Database['transaction'] = Reflect.get(Object.getPrototypeOf(base.db), 'transaction').bind(
     base.db,
   );
-  /** Holds every replica's sign of life. */
-  const signs = connect(url, { maximum: 1, onEnd: () => {} });
   const tables = await base.raw<{ name: string }[]>`
     select tablename as name from pg_tables where schemaname = 'public'`;
   const emptied = tables.map(({ name }) => name).filter((name) => !kept.includes(name));
@@ -54,17 +52,18 @@ export async function openDatabase(url: string): Promise<SimulatedDatabase> {
     // Not a moment later: a transaction that begins now has to find it.
     client.unsafe("select set_config('sim.now', $1, false)", [time]).execute();
   }
+  const turns = newTurns();
   async function awaited<T>(work: Promise<T>): Promise<T> {
     underWay++;
     try {
-      return await work;
+      return await turns(work);
     } finally {
       underWay--;
       over.resolve();
     }
   }
   const client: Sql = Reflect.get(base.db, '$client');
-  trackQueries(client, awaited);
+  trackQueries(client, awaited, turns);
   function storeOf(process: { readonly dead: boolean }): Store {
     const guard = () => {
       if (process.dead) throw new Error('This process is dead.');
@@ -84,13 +83,11 @@ export async function openDatabase(url: string): Promise<SimulatedDatabase> {
     return { ...base, db };
   }
   async function newReplica(): Promise<Replica> {
-    const { raw } = base;
-    const [row] = await raw<{ number: number }[]>`
-      insert into replicas (host) values ('simulated') returning number`;
-    const number = row?.number ?? 0;
-    await signs`select pg_advisory_lock(${lockClass}, ${number})`;
-    const close = async () => void (await signs`select pg_advisory_unlock(${lockClass}, ${number})`);
-    return { number, close: () => awaited(close()) };
+    const [row] = await client.unsafe("insert into replicas (host) values ('simulated') returning number");
+    const number: number = row?.number ?? 0;
+    const lock = (verb: string) => client.unsafe(`select pg_advisory_${verb}($1, $2)`, [lockClass, number]);
+    await lock('lock');
+    return { number, close: async () => void (await lock('unlock')) };
   }
 
   return {
@@ -100,7 +97,7 @@ export async function openDatabase(url: string): Promise<SimulatedDatabase> {
       clock = next;
       told = Number.NaN;
     },
-    newReplica: () => awaited(newReplica()),
+    newReplica,
     settle: async () => {
       for (let turns = 0; ; turns++) {
         if (turns > mostTurns) throw new Error('It goes on at one moment without an end.');
@@ -115,25 +112,37 @@ export async function openDatabase(url: string): Promise<SimulatedDatabase> {
       await base.raw`call sim.clear()`;
     },
     close: async () => {
-      await Promise.all([signs.end({ timeout: 1 }), base.close()]);
+      await base.close();
     },
   };
 }
 
-/** Every query outside of transactions from when it is sent to its answer. */
-function trackQueries(client: Sql, awaited: <T>(work: Promise<T>) => Promise<T>): void {
-  const unsafe = client.unsafe.bind(client) as (text: string, parameters?: Given, options?: object) => object;
-  const track = (query: object): object =>
-    new Proxy(query, {
-      get(target, name) {
-        const own: unknown = Reflect.get(target, name);
-        if (typeof own !== 'function') return own;
-        if (name === 'values') return () => awaited(Promise.resolve(own.call(target)));
-        if (name !== 'then') return own.bind(target);
-        const answer = () => awaited(new Promise((resolve, reject) => own.call(target, resolve, reject)));
-        return (...handlers: Parameters<Promise<unknown>['then']>) => answer().then(...handlers);
-      },
+type Turns = <T>(answer: Promise<T>) => Promise<T>;
+
+/**
+ * One answer after the other, each in a turn of its own: what follows from one has come as far as it comes before the next is
+ * heard, however many of them the socket has brought at once.
+ */
+function newTurns(): Turns {
+  const waiting: (() => void)[] = [];
+  function next(): void {
+    waiting.shift()?.();
+    if (waiting.length > 0) setImmediate(next);
+  }
+  const turn = () =>
+    new Promise<void>((resolve) => {
+      if (waiting.push(resolve) === 1) setImmediate(next);
     });
+  return async (answer) => {
+    await Promise.allSettled([answer]);
+    await turn();
+    return answer;
+  };
+}
+
+/** Every query outside of transactions from when it is sent to its answer; within them each takes its turn, too. */
+function trackQueries(client: Sql, awaited: Turns, turns: Turns): void {
+  const unsafe = client.unsafe.bind(client) as (text: string, parameters?: Given, options?: object) => object;
   // A transaction's begin is the driver's own affair.
   const isBegin = (options: unknown) =>
     typeof options === 'object' && options !== null && 'onexecute' in options;
@@ -142,17 +151,35 @@ function trackQueries(client: Sql, awaited: <T>(work: Promise<T>) => Promise<T>)
     unsafe: (text: string, parameters?: Given, options?: object) =>
       isBegin(options)
         ? unsafe(text, parameters, options)
-        : track(unsafe(text, parameters, { ...options, prepare: true })),
-    begin: (work: (tx: TransactionSql) => unknown) => begin((tx) => work(preparing(tx))),
+        : answeredBy(awaited, unsafe(text, parameters, { ...options, prepare: true })),
+    begin: (work: (tx: TransactionSql) => unknown) =>
+      begin(async (tx) => {
+        await turns(Promise.resolve());
+        return work(preparing(tx, turns));
+      }),
+  });
+}
+
+/** The query, its answer awaited so. */
+function answeredBy(wait: Turns, query: object): object {
+  return new Proxy(query, {
+    get(target, name) {
+      const own: unknown = Reflect.get(target, name);
+      if (typeof own !== 'function') return own;
+      if (name === 'values') return () => wait(Promise.resolve(own.call(target)));
+      if (name !== 'then') return own.bind(target);
+      const answer = () => wait(new Promise((resolve, reject) => own.call(target, resolve, reject)));
+      return (...handlers: Parameters<Promise<unknown>['then']>) => answer().then(...handlers);
+    },
   });
 }
 
 type Given = Parameters<Sql['unsafe']>[1];
 
 /** The same few statements are asked thousands of times. */
-function preparing(tx: TransactionSql): TransactionSql {
+function preparing(tx: TransactionSql, turns: Turns): TransactionSql {
   const unsafe = (text: string, parameters?: Given, options?: object) =>
-    tx.unsafe(text, parameters, { ...options, prepare: true });
+    answeredBy(turns, tx.unsafe(text, parameters, { ...options, prepare: true }));
   return new Proxy(tx, {
     get: (target, name) => (name === 'unsafe' ? unsafe : Reflect.get(target, name)),
   });
