@@ -7,7 +7,7 @@ import { isBeyondReturn } from '../model/overlap.ts';
 import { redeployLimits } from '../model/redeploy.ts';
 import { checkNote, checkRange } from '../model/rules.ts';
 import { compareSpecs, planText, type Spec, type SpecChange } from '../model/spec.ts';
-import type { Reader } from '../postgres/open.ts';
+import { type Reader, together } from '../postgres/open.ts';
 import { findOpenRedeploys, listRedeploysById, updateRedeploy } from '../postgres/redeploys.ts';
 import { requestRedeploy, wantedSpec } from '../postgres/request-redeploy.ts';
 import { listServicesById, listWorkers, markDue, type ServiceRow } from '../postgres/services.ts';
@@ -40,8 +40,7 @@ export function redeployService(
     const { standard, minimum, maximum } = redeployLimits.deadlineSeconds;
     const deadlineSeconds = input.deadlineSeconds ?? control.settings.deadlineSeconds ?? standard;
     checkRange(deadlineSeconds, minimum, maximum, ['input', 'deadlineSeconds'], 'seconds');
-    const spec = await deployableSpec(change.tx, service);
-    const hash = await planHash(change.tx, service, spec);
+    const { spec, hash } = await readPlan(change.tx, service);
     if (input.planHash != null && input.planHash !== hash)
       throw new Stale('The plan has changed since it was read. Read redeployPlan again and decide anew.', [
         'input',
@@ -130,13 +129,12 @@ export async function redeployPlan(
   if (service === undefined || place === undefined || service.deletedAt !== null)
     throw new NotFound('service', ['serviceId']);
   authorise(caller, 'READ', place, 'service', ['serviceId']);
-  const spec = await deployableSpec(db, service);
-  const workers = (await listWorkers(db, [service.id])).get(service.id) ?? {};
+  const { spec, hash, workers } = await readPlan(db, service);
   const running = service.runningSpec ?? undefined;
   const jobs = running === undefined || service.stopped ? 0 : running.scale;
   return {
     serviceId,
-    planHash: await planHash(db, service, spec),
+    planHash: hash,
     changes: compareSpecs(running, spec),
     steps: describe(spec, jobs, workers),
     causesDowntime: jobs > 0 && spec.strategy === 'RECREATE',
@@ -153,17 +151,24 @@ export async function deployableSpec(reader: Reader, service: ServiceRow): Promi
   );
 }
 
-async function planHash(reader: Reader, service: ServiceRow, spec: Spec): Promise<string> {
-  const [workers, open] = await Promise.all([
-    listWorkers(reader, [service.id]),
-    findOpenRedeploys(reader, [service.id]),
+async function readPlan(
+  reader: Reader,
+  service: ServiceRow,
+): Promise<{
+  readonly spec: Spec;
+  readonly workers: Readonly<Record<string, number>>;
+  readonly hash: string;
+}> {
+  const { id, runningSpec, stopped } = service;
+  const [spec, counts, open] = await together([
+    deployableSpec(reader, service),
+    listWorkers(reader, [id]),
+    findOpenRedeploys(reader, [id]),
   ]);
-  const text = planText(service.runningSpec ?? undefined, spec, {
-    openRedeployId: open.get(service.id)?.id ?? null,
-    stopped: service.stopped,
-    workers: workers.get(service.id) ?? {},
-  });
-  return createHash('sha256').update(text).digest('hex');
+  const workers = counts.get(id) ?? {};
+  const openRedeployId = open.get(id)?.id ?? null;
+  const text = planText(runningSpec ?? undefined, spec, { openRedeployId, stopped, workers });
+  return { spec, workers, hash: createHash('sha256').update(text).digest('hex') };
 }
 
 function describe(spec: Spec, jobs: number, workers: Readonly<Record<string, number>>): string[] {

@@ -7,6 +7,7 @@ import type { LoggedEvent, Position } from '../model/events.ts';
 import { type Change, type Changer, change } from '../postgres/change.ts';
 import { waitForEnvironment } from '../postgres/environments.ts';
 import type { JobRow } from '../postgres/jobs.ts';
+import { together } from '../postgres/open.ts';
 import type { Installation } from '../postgres/organizations.ts';
 import type { RedeployRow } from '../postgres/redeploys.ts';
 import { type Claim, holdLease, LeaseLost, leaseSeconds, type Replica } from '../postgres/replicas.ts';
@@ -205,17 +206,13 @@ export async function write<T>(
 ): Promise<T> {
   signal.throwIfAborted();
   const { value } = await change(deps, async (current) => {
-    // Sent together, and both answers awaited: nothing of a transaction may still be under way when it is rolled back.
     // The environment first, as for every mutation: steps of two of its services each ask for the other's row.
-    const [locked, held, done] = await Promise.allSettled([
+    const [, , done] = await together([
       waitForEnvironment(current.tx, claim.environmentId),
       holdLease(current.tx, deps.replica, claim),
       work(current),
     ]);
-    if (locked.status === 'rejected') throw locked.reason;
-    if (held.status === 'rejected') throw held.reason;
-    if (done.status === 'rejected') throw done.reason;
-    return done.value;
+    return done;
   });
   return value;
 }

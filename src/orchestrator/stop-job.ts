@@ -11,6 +11,7 @@ import { type Hold, nothing, type Outcome, perform, write } from './deps.ts';
 import { askProxies, movedOnly, recordMove } from './record-job.ts';
 import { type Situation, standingOf } from './situation.ts';
 
+/** Whether a job has drained is looked at after so long, then as often as makes it known a fifth later than it is. */
 const lookAgainMs = 50;
 
 export async function stopJob(
@@ -50,7 +51,10 @@ async function drainJob(hold: Hold, { service }: Situation, job: JobRow): Promis
     await askProxies(change, service.environmentId);
     return undefined;
   });
-  while (await isDraining(hold.deps.store.db, job.id)) await hold.deps.clock.sleep(lookAgainMs, hold.signal);
+  const { clock, store } = hold.deps;
+  const since = clock.now();
+  while (await isDraining(store.db, job.id))
+    await clock.sleep(Math.max(lookAgainMs, (clock.now() - since) / 5), hold.signal);
 }
 
 /** Told before anything is sent to the container. */

@@ -5,7 +5,7 @@ import { sql } from 'drizzle-orm';
 import type { NewEvent, Position } from '../model/events.ts';
 import { type AuditEntry, writeAudit } from './audit.ts';
 import type { Nudges, Topic } from './nudges.ts';
-import { isDeadlock, type Store, type Transaction, withDeadline } from './open.ts';
+import { isDeadlock, type Store, type Transaction, together, withDeadline } from './open.ts';
 import { storableJson } from './storable.ts';
 
 export interface Change {
@@ -45,8 +45,7 @@ export async function change<T>(
       nudge: (topic) => topics.add(topic),
       afterEvents: (each) => last.push(each),
     });
-    for (const entry of entries) await writeAudit(tx, entry);
-    const positions = await writeEvents(tx, events);
+    const [positions] = await together([writeEvents(tx, events), writeAudits(tx, entries)]);
     for (const each of last) await each(positions);
     return { value, positions };
   });
@@ -65,6 +64,10 @@ async function againAfterDeadlock<T>(store: Store, work: (tx: Transaction) => Pr
       if (attempt === 3 || !isDeadlock(error)) throw error;
     }
   }
+}
+
+async function writeAudits(tx: Transaction, entries: readonly AuditEntry[]): Promise<void> {
+  for (const entry of entries) await writeAudit(tx, entry);
 }
 
 /** Last in the transaction: the counter's row is held from here to the commit. Streams in sorted order, against deadlock. */

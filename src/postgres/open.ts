@@ -138,6 +138,19 @@ export async function withDeadline<T>(store: Store, work: Promise<T>): Promise<T
   }
 }
 
+/**
+ * What is asked together within a transaction, sent in this order without waiting. All answers are awaited, also after one of
+ * them was a refusal: nothing of a transaction may still be under way when it is rolled back.
+ */
+export async function together<T extends readonly unknown[]>(
+  asked: {
+    readonly [K in keyof T]: Promise<T[K]>;
+  },
+): Promise<T> {
+  await Promise.allSettled(asked);
+  return (await Promise.all(asked)) as unknown as T;
+}
+
 /** Of the error, or of what drizzle has wrapped into it. */
 export function isDeadlock(error: unknown): boolean {
   if (error instanceof postgres.PostgresError) return error.code === '40P01';

@@ -9,7 +9,7 @@ import { serviceProxy } from '../model/service-types/service-proxy.ts';
 import type { ProxySpec } from '../model/sites.ts';
 import { compareSpecs, type Spec, type SpecImage, strategyOf } from '../model/spec.ts';
 import type { Change } from './change.ts';
-import type { Reader } from './open.ts';
+import { type Reader, together } from './open.ts';
 import {
   endOpenRedeploy,
   insertRedeploy,
@@ -37,18 +37,20 @@ export async function requestRedeploy(
   const { tx, emit } = change;
   const { environmentId, id: serviceId, label } = service;
   await endOpenRedeploy(change, serviceId, 'SUPERSEDED', `The redeploy of ${label} gave way to a newer one.`);
-  const redeploy = await insertRedeploy(tx, {
-    id: newId(),
-    environmentId,
-    serviceId,
-    strategy: spec.strategy,
-    state: 'QUEUED',
-    spec,
-    changes: compareSpecs(service.runningSpec ?? undefined, spec),
-    ...request,
-    deadlineSeconds: request.deadlineSeconds + secondsAfterSwitch(spec),
-  });
-  await updateService(tx, serviceId, { stopped: false, failingSince: null, budgetFrom: null }, true);
+  const [redeploy] = await together([
+    insertRedeploy(tx, {
+      id: newId(),
+      environmentId,
+      serviceId,
+      strategy: spec.strategy,
+      state: 'QUEUED',
+      spec,
+      changes: compareSpecs(service.runningSpec ?? undefined, spec),
+      ...request,
+      deadlineSeconds: request.deadlineSeconds + secondsAfterSwitch(spec),
+    }),
+    updateService(tx, serviceId, { stopped: false, failingSince: null, budgetFrom: null }, true),
+  ]);
   emit({
     environmentId,
     serviceId,
