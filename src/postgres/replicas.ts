@@ -150,7 +150,8 @@ export async function claimServices(
       environmentId: services.environmentId,
       epoch: services.leaseEpoch,
     });
-  return withDeadline(store, claimed.execute());
+  const claims = await withDeadline(store, claimed.execute());
+  return claims.sort((a, b) => (a.serviceId < b.serviceId ? -1 : 1));
 }
 
 /**

@@ -59,8 +59,11 @@ export const stepsToNew: readonly StepName[] = [
   'VERIFY_JOB',
 ];
 
+/** Not seen healthy along with its start, as those of sites are: each looks for it in a step of its own. */
+const lateCommands = { ...goodCommands, web: `sleep 0.2; ${goodCommands.web}` };
+
 export async function runningService(world: World, scale: number): Promise<Service> {
-  const service = await newService(world, { scale });
+  const service = await newService(world, { scale, commands: lateCommands });
   const { serviceId } = service;
   await redeployed(world, serviceId);
   await deployWorker(world.control, world.caller, { serviceId, target: 'worker', count: 1 });
