@@ -45,7 +45,8 @@ export async function change<T>(
       nudge: (topic) => topics.add(topic),
       afterEvents: (each) => last.push(each),
     });
-    const [positions] = await together([writeEvents(tx, events), writeAudits(tx, entries)]);
+    // The audit chain's head is locked before any stream's counter, as by every change.
+    const [, positions] = await together([writeAudits(tx, entries), writeEvents(tx, events)]);
     for (const each of last) await each(positions);
     return { value, positions };
   });
