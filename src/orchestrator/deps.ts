@@ -77,6 +77,7 @@ export const stepNames = [
   'ENTER_DRAIN',
   'DRAIN_JOB',
   'SWITCH_BACK',
+  'PUT_IN',
   'SYNC_PROXY',
   'WATCH_DRAIN',
   'FAIL',

@@ -19,7 +19,7 @@ export async function goOn(
   if (redeploy === undefined || service.deletionRequestedAt !== null) return written;
   for (const step of nextSteps(redeploySituation(after, redeploy, healthySeconds))) {
     const record = recordOf(step, after, written);
-    if (record === undefined || step.do === 'WAIT' || step.do === 'PUT_IN') continue;
+    if (record === undefined || step.do === 'WAIT') continue;
     change.along(step.do);
     const more = await record(change, after);
     const jobs = [...(written.jobs ?? []), ...(more?.jobs ?? [])];

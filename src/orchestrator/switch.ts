@@ -7,7 +7,7 @@ import type { JobRow } from '../postgres/jobs.ts';
 import { listRedeploysById, type RedeployRow } from '../postgres/redeploys.ts';
 import { putBack, setRotation } from '../postgres/rotation.ts';
 import { updateService } from '../postgres/services.ts';
-import { type Hold, nothing, type Outcome, perform, type Recording, write } from './deps.ts';
+import { type Hold, nothing, type Outcome, perform, type Recording } from './deps.ts';
 import { askProxies, movedOnly } from './record-job.ts';
 import { enteredOnly, enterPhase } from './redeploy.ts';
 import type { Situation } from './situation.ts';
@@ -84,13 +84,12 @@ export function switchBack(hold: Hold, situation: Situation, redeploy: RedeployR
 }
 
 /** Not while somebody else's jobs are what the service runs: a switch may have come between. */
-export async function putIn(hold: Hold, { service }: Situation, job: JobRow): Promise<Outcome> {
-  const moved = await write(hold, async (change) => {
+export function putIn(hold: Hold, { service }: Situation, job: JobRow): Promise<Outcome> {
+  return perform(hold, 'PUT_IN', nothing, async (change) => {
     const row = await putBack(change.tx, job.id);
     if (row !== undefined) await askProxies(change, service.environmentId);
-    return row;
+    return movedOnly(row);
   });
-  return movedOnly(moved);
 }
 
 /** The deploy jobs that live: those of the redeploy, and those before it. */

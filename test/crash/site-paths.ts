@@ -5,8 +5,9 @@
 import { cancelRedeploy } from '../../src/control/redeploy.ts';
 import { deployWorker } from '../../src/control/workers.ts';
 import { Conflict } from '../../src/errors.ts';
+import type { JobRow } from '../../src/postgres/jobs.ts';
 import { listRedeploysById } from '../../src/postgres/redeploys.ts';
-import { openSite, type Site, siteCommands } from '../support/site.ts';
+import { addressOf, openSite, runningJobs, type Site, sendVisitors, siteCommands } from '../support/site.ts';
 import { askRedeploy, endOfRedeploy, newRelease, type Service, until, type World } from '../support/world.ts';
 import { expectState, stepsToNew, type Way } from './paths.ts';
 import { letInStranger, witness } from './witness.ts';
@@ -168,6 +169,31 @@ const canceledMeanwhile: Way = {
   },
 };
 
+/** Some have begun what takes a while, so that the old jobs are still being drained when they are to stay. */
+const calledOff: Way = {
+  name: 'RECREATE, called off in the midst of draining',
+  steps: ['FAIL', 'ENTER_RESTORE', 'PUT_IN'],
+  weight: 1.6,
+  lasting: true,
+  watch: pausing,
+  prepare: (world, scale) => runningSite(world, scale),
+  begin: async (world, service) => {
+    const site = siteOf(service);
+    const address = await addressOf(world, site);
+    const visitors = Array.from({ length: 6 }, () => sendVisitors(address, site.host));
+    try {
+      const redeployId = await askWithRelease(world, service);
+      const draining = (rows: readonly JobRow[]) => rows.some(({ rotation }) => rotation === 'DRAINING');
+      await until('an old job is drained', () => runningJobs(world, service.serviceId), draining, 20_000);
+      await cancelRedeploy(world.control, world.caller, { redeployId });
+      return redeployId;
+    } finally {
+      await Promise.all(visitors.map((each) => each.end()));
+    }
+  },
+  end: (world, _service, redeployId) => expectState(world, redeployId, 'CANCELED'),
+};
+
 export const siteWays = {
   recreating,
   overlapping,
@@ -175,4 +201,5 @@ export const siteWays = {
   unhealthyOverlap,
   canceled,
   canceledMeanwhile,
+  calledOff,
 } as const satisfies Readonly<Record<string, Way>>;
