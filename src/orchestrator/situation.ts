@@ -7,10 +7,10 @@ import { serviceProxy } from '../model/service-types/service-proxy.ts';
 import type { SteadySituation } from '../model/steady.ts';
 import { findEdge } from '../postgres/edges.ts';
 import { type JobRow, listJobsToJudge } from '../postgres/jobs.ts';
-import { type Reader, readClock } from '../postgres/open.ts';
+import type { Reader } from '../postgres/open.ts';
 import { findOpenRedeploys, listRedeploysById, type RedeployRow } from '../postgres/redeploys.ts';
 import { listDraining, listProxies, readRotation } from '../postgres/rotation.ts';
-import { listServicesById, listWorkers, type ServiceRow } from '../postgres/services.ts';
+import { listWorkers, readServiceNow, type ServiceRow } from '../postgres/services.ts';
 import type { Deps, Hold, Written } from './deps.ts';
 
 export interface Situation {
@@ -32,13 +32,13 @@ const judgedSeconds = 3_900;
 export async function readSituation({ deps, claim }: Hold): Promise<Situation | undefined> {
   const { db } = deps.store;
   const { serviceId } = claim;
-  const [[service], open, workers, now] = await Promise.all([
-    listServicesById(db, [serviceId]),
+  const [read, open, workers] = await Promise.all([
+    readServiceNow(db, serviceId),
     findOpenRedeploys(db, [serviceId]),
     listWorkers(db, [serviceId]),
-    readClock(db),
   ]);
-  if (service === undefined || service.deletedAt !== null) return undefined;
+  if (read === undefined) return undefined;
+  const { service, now } = read;
   const redeploy = open.get(serviceId);
   const involved = [redeploy?.id, service.runningRedeployId].filter((id) => id != null);
   const { type, environmentId, failingSince } = service;

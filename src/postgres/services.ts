@@ -87,6 +87,18 @@ export async function lockServicesOf(tx: Transaction, environmentId: string): Pr
     .for('no key update');
 }
 
+/** A living service, and the time by the database at which it was so. */
+export async function readServiceNow(
+  reader: Reader,
+  id: string,
+): Promise<{ readonly service: ServiceRow; readonly now: Date } | undefined> {
+  const [row] = await reader
+    .select({ service: services, now: sql<string>`clock_timestamp()::text` })
+    .from(services)
+    .where(and(eq(services.id, id), isNull(services.deletedAt)));
+  return row && { service: row.service, now: new Date(row.now) };
+}
+
 /** All living code services, for looking after their repositories. */
 export function listCodeServices(reader: Reader): Promise<ServiceRow[]> {
   return reader
