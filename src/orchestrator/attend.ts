@@ -155,14 +155,16 @@ function decide(
       ? [...nextSteps(redeploySituation(situation, redeploy, healthySeconds)), ...taskSteps(jobs)]
       : steadySteps(steadySituation(situation, healthySeconds));
   // Ended jobs' containers are cleared away when no redeploy is in a hurry or too many are left; before all of the service
-  // goes, they must be.
+  // goes, they must be, and before anybody else writes to its volume: the engine may hear late of being asked to start one.
   const uncleaned = jobs.filter((job) => !isAlive(job) && !job.cleaned);
   const unhurried =
+    service.hasVolume ||
     uncleaned.length > service.scale ||
     (redeploy === undefined &&
       main.every(({ do: step }) => step === 'VERIFY_JOB' || step === 'WAIT' || step === 'CLEAR_AWAY'));
   const cleaning = (unhurried ? uncleaned : []).map((job): Step => ({ do: 'CLEAN_JOB', jobId: job.id }));
-  const wanted = main.filter((step) => !(step.do === 'CLEAR_AWAY' && cleaning.length > 0));
+  const isNext = (step: Step) => step.do === 'CLEAR_AWAY' || (service.hasVolume && step.do === 'START_JOB');
+  const wanted = main.filter((step) => !(isNext(step) && cleaning.length > 0));
   const waits = wanted.flatMap((step) => (step.do === 'WAIT' ? [step.until.getTime()] : []));
   const waitUntil = waits.length === 0 ? undefined : new Date(Math.min(...waits));
   const steps = [...wanted.filter((step) => step.do !== 'WAIT'), ...proxying, ...cleaning];

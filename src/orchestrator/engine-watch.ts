@@ -55,7 +55,7 @@ export async function comparePeriodically(deps: Deps, signal: AbortSignal): Prom
 
 /** Jobs that run by the database and not on the engine, and the other way about. */
 export async function compareAll(deps: Deps): Promise<void> {
-  const [{ containers, networks }, running] = await Promise.all([
+  const [{ containers, ...others }, running] = await Promise.all([
     deps.runtime.inventory(deps.installation.id),
     listJobsToCompare(deps.store.db),
   ]);
@@ -68,7 +68,7 @@ export async function compareAll(deps: Deps): Promise<void> {
   );
   const strayJobs = strays.map((container) => container.labels[labels.job] ?? '');
   await settle(deps, differing, strayJobs);
-  await removeStrays(deps, strays, networks);
+  await removeStrays(deps, { ...others, containers: strays });
 }
 
 function differs({ address }: Compared, seen: ContainerView | undefined): boolean {

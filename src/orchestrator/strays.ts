@@ -1,26 +1,27 @@
 // What is left on the engine of services and environments that are deleted: a start whose answer was lost while everything
 // was cleared away, a network that was made sure once more. Nobody attends to these any more, so the comparison removes
-// them. Only what the database knows as its own by id; whatever merely bears its labels is left alone.
+// them; a volume that was made once more is empty. Only what the database knows as its own by id; whatever merely bears its labels is left alone.
 import { containerName, networkName } from '../model/jobs.ts';
 import { listEnvironmentsById } from '../postgres/environments.ts';
 import { listJobsById } from '../postgres/jobs.ts';
-import { listServicesById } from '../postgres/services.ts';
+import { listServicesById, listVolumesRemoved } from '../postgres/services.ts';
 import { type ContainerView, type Inventory, labels } from '../runtime/runtime.ts';
 import type { Deps } from './deps.ts';
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** `containers`: those that no running job is known for. */
-export async function removeStrays(
-  deps: Deps,
-  containers: readonly ContainerView[],
-  networks: Inventory['networks'],
-): Promise<void> {
-  const { runtime, installation } = deps;
+export async function removeStrays(deps: Deps, { containers, networks, volumes }: Inventory): Promise<void> {
+  const { store, runtime, installation } = deps;
   for (const name of await strayContainers(deps, containers))
     await alone(deps, name, () => runtime.removeContainer(name, installation.id));
   for (const name of await strayNetworks(deps, networks))
     await alone(deps, name, () => runtime.removeNetwork(name, installation.id));
+  for (const name of await listVolumesRemoved(
+    store.db,
+    volumes.map((each) => each.name),
+  ))
+    await alone(deps, name, () => runtime.removeVolume(name, installation.id));
 }
 
 async function strayContainers(

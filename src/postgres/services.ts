@@ -1,5 +1,5 @@
 // Rows of services, their worker counts and volumes.
-import { and, asc, eq, inArray, isNull, type SQL, sql } from 'drizzle-orm';
+import { and, asc, eq, inArray, isNotNull, isNull, type SQL, sql } from 'drizzle-orm';
 import type { Reader, Transaction } from './open.ts';
 import { among, type PageRequest, pagesByParent } from './pages.ts';
 import { dueNow } from './replicas.ts';
@@ -218,6 +218,14 @@ export async function listVolumesDue(reader: Reader): Promise<string[]> {
     .where(
       sql`${volumes.removeAt} <= now() and ${volumes.removedAt} is null and ${services.deletedAt} is not null`,
     );
+  return rows.map((row) => row.name);
+}
+
+/** Those of the names whose volumes were removed. */
+export async function listVolumesRemoved(reader: Reader, names: readonly string[]): Promise<string[]> {
+  if (names.length === 0) return [];
+  const removed = and(inArray(volumes.name, [...names]), isNotNull(volumes.removedAt));
+  const rows = await reader.select({ name: volumes.name }).from(volumes).where(removed);
   return rows.map((row) => row.name);
 }
 

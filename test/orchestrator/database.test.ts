@@ -1,10 +1,13 @@
 // A database keeps its data over redeploys, and its volume never has two running containers.
+import Docker from 'dockerode';
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createService } from '../../src/control/create-service.ts';
 import { updateService } from '../../src/control/update-service.ts';
 import { readVariable } from '../../src/control/variables.ts';
-import { volumeName } from '../../src/model/jobs.ts';
+import { containerName, volumeName } from '../../src/model/jobs.ts';
+import type { JobRow } from '../../src/postgres/jobs.ts';
+import { labels, type Runtime } from '../../src/runtime/runtime.ts';
 import { expectPeace } from '../support/oracle.ts';
 import { type FreshDatabase, freshDatabase } from '../support/postgres.ts';
 import {
@@ -14,6 +17,7 @@ import {
   newService,
   openWorld,
   redeployed,
+  until,
   type World,
 } from '../support/world.ts';
 import { watchWriters } from '../support/writers.ts';
@@ -26,7 +30,7 @@ let appId: string;
 
 beforeAll(async () => {
   database = await freshDatabase();
-  world = await openWorld(database.url, { settings: { healthySeconds: 30 } });
+  world = await openWorld(database.url, { settings: { healthySeconds: 30 }, runtime: noteOthers });
   const environmentId = await newEnvironment(world);
   appId = (await newService(world, { environmentId })).serviceId;
   const input = { type: 'DATABASE', runtime: 'POSTGRESQL', version: '15', label: 'db' } as const;
@@ -39,6 +43,23 @@ afterAll(async () => {
   await world?.close();
   await database?.drop();
 });
+
+/** Containers of the service that were on the engine beside the one that was about to get the volume. */
+const others: string[] = [];
+function noteOthers(runtime: Runtime): Runtime {
+  return {
+    ...runtime,
+    startContainer: async (spec, beforeStart) => {
+      const { [labels.installation]: installation = '', [labels.service]: service } = spec.labels;
+      const { containers } = await runtime.inventory(installation);
+      const siblings = containers.filter(
+        ({ name, labels: own }) => own[labels.service] === service && name !== spec.name,
+      );
+      if (spec.volume !== undefined) others.push(...siblings.map(({ name }) => name));
+      return runtime.startContainer(spec, beforeStart);
+    },
+  };
+}
 
 /** By the address that its environment's code services are given, from the host by the container's own address. */
 async function inDatabase<T>(work: (client: postgres.Sql) => Promise<T>): Promise<T> {
@@ -64,6 +85,17 @@ test('its data is there after a redeploy, and never were there two writers on th
   expect(await inDatabase((client) => client`select word from kept`)).toEqual([{ word: 'over a redeploy' }]);
   expect(most).toBe(1);
   expect(samples).toBeGreaterThan(10);
+  await expectPeace(world);
+}, 60_000);
+
+test('what had the volume is gone from the engine before another gets it, for its start may still be on its way', async () => {
+  expect((await redeployed(world, databaseId)).state).toBe('SUCCEEDED');
+  const [job] = await livingJobs(world, databaseId);
+  await new Docker().getContainer(containerName(job?.id ?? '')).kill();
+  const isAnother = (rows: readonly JobRow[]) =>
+    rows.some(({ id, health }) => id !== job?.id && health === 'HEALTHY');
+  await until('it is replaced', () => livingJobs(world, databaseId), isAnother, 30_000);
+  expect(others).toEqual([]);
   await expectPeace(world);
 }, 60_000);
 

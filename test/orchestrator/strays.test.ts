@@ -3,9 +3,10 @@
 import { eq } from 'drizzle-orm';
 import { expect, test } from 'vitest';
 import { deleteEnvironment } from '../../src/control/environments.ts';
-import { containerName, networkName } from '../../src/model/jobs.ts';
+import { containerName, networkName, volumeName } from '../../src/model/jobs.ts';
 import { listEnvironmentsById } from '../../src/postgres/environments.ts';
 import { jobs as jobsTable } from '../../src/postgres/tables/jobs.ts';
+import { volumes as volumesTable } from '../../src/postgres/tables/services.ts';
 import { type ContainerSpec, labels } from '../../src/runtime/runtime.ts';
 import { freshDatabase } from '../support/postgres.ts';
 import { newService, openWorld, redeployed, until, type World, workerCommand } from '../support/world.ts';
@@ -54,7 +55,7 @@ async function startAgain(world: World, { environmentId, serviceId, jobId }: Lef
   await until('it runs', start, (runs) => runs);
 }
 
-test('containers and networks of what is deleted are removed, those that only bear its labels are not', async () => {
+test('containers, networks and volumes of what is deleted are removed, those that only bear its labels are not', async () => {
   const database = await freshDatabase();
   const world = await openWorld(database.url, { settings: { compareSeconds: 1 } });
   try {
@@ -65,12 +66,17 @@ test('containers and networks of what is deleted are removed, those that only be
       .set({ containerId: null })
       .where(eq(jobsTable.id, late.jobId));
     await startAgain(world, late, containerName(late.jobId));
+    const volume = volumeName(late.serviceId);
+    const removed = { name: volume, serviceId: late.serviceId, removedAt: new Date() };
+    await world.control.store.db.insert(volumesTable).values(removed);
+    await world.runtime.ensureVolume({ name: volume, labels: { [labels.installation]: world.engine.id } });
     const known = await deletedService(world);
     await startAgain(world, known, containerName(known.jobId));
     const seen = await until(
       'what is left has gone',
       () => world.runtime.inventory(world.engine.id),
-      ({ networks, containers }) => networks.length === 1 && containers.length === 1,
+      ({ networks, containers, volumes }) =>
+        networks.length === 1 && containers.length === 1 && volumes.length === 0,
     );
     // Another container of the job's name than the one that was started for it: a forgery, with the network it is in.
     expect(seen).toMatchObject({
