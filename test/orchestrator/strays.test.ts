@@ -1,15 +1,26 @@
 // What turns up on the engine of something that is deleted goes by the next comparison, and with it nothing that merely
 // calls itself so.
+import Docker from 'dockerode';
 import { eq } from 'drizzle-orm';
 import { expect, test } from 'vitest';
 import { deleteEnvironment } from '../../src/control/environments.ts';
 import { containerName, networkName, volumeName } from '../../src/model/jobs.ts';
 import { listEnvironmentsById } from '../../src/postgres/environments.ts';
+import { isOutputGone, listLastLines } from '../../src/postgres/job-lines.ts';
+import type { JobRow } from '../../src/postgres/jobs.ts';
 import { jobs as jobsTable } from '../../src/postgres/tables/jobs.ts';
 import { volumes as volumesTable } from '../../src/postgres/tables/services.ts';
 import { type ContainerSpec, labels } from '../../src/runtime/runtime.ts';
 import { freshDatabase } from '../support/postgres.ts';
-import { newService, openWorld, redeployed, until, type World, workerCommand } from '../support/world.ts';
+import {
+  goodCommands,
+  newService,
+  openWorld,
+  redeployed,
+  until,
+  type World,
+  workerCommand,
+} from '../support/world.ts';
 import { jobsOf } from './looks.ts';
 
 interface Left {
@@ -88,3 +99,36 @@ test('containers, networks and volumes of what is deleted are removed, those tha
     await database.drop();
   }
 }, 90_000);
+
+test('a container created late for a job that was cleaned away goes as well, and what it had said stays', async () => {
+  const database = await freshDatabase();
+  const world = await openWorld(database.url, { settings: { compareSeconds: 1 } });
+  try {
+    const web = `echo I was here; ${goodCommands.web}`;
+    const { environmentId, serviceId } = await newService(world, { commands: { web } });
+    await redeployed(world, serviceId);
+    const [job] = await jobsOf(world, serviceId);
+    await redeployed(world, serviceId);
+    const isCleaned = (rows: readonly JobRow[]) => rows.find(({ id }) => id === job?.id)?.cleaned === true;
+    await until('the old job is cleaned away', () => jobsOf(world, serviceId), isCleaned);
+    const name = containerName(job?.id ?? '');
+    await new Docker().createContainer({
+      name,
+      Image: world.imageId,
+      Labels: {
+        ...{ [labels.installation]: world.engine.id, [labels.environment]: environmentId },
+        ...{ [labels.service]: serviceId, [labels.job]: job?.id ?? '' },
+      },
+    });
+    const look = () => world.runtime.inspectContainer(name, world.engine.id);
+    await until('it is gone again', look, (seen) => seen === undefined);
+    await until('the old job is cleaned away again', () => jobsOf(world, serviceId), isCleaned);
+    expect(await listLastLines(world.control.store.db, job?.id ?? '', 5)).toMatchObject([
+      { text: 'I was here' },
+    ]);
+    expect(await isOutputGone(world.control.store.db, job?.id ?? '')).toBe(false);
+  } finally {
+    await world.close();
+    await database.drop();
+  }
+}, 60_000);

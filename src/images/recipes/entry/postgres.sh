@@ -27,7 +27,8 @@ main() {
 }
 
 # The engine stops containers by TERM, at which PostgreSQL would wait for its clients to leave. INT makes it end their
-# sessions and write everything out.
+# sessions and write everything out. What a shell begins in the background ignores INT until it minds it itself: till then
+# TERM ends it.
 serve() {
   child=
   trap stop TERM INT
@@ -45,6 +46,7 @@ serve() {
 
 stop() {
   if [ -z "$child" ]; then exit 143; fi
+  kill -TERM "$child" 2>/dev/null || :
   kill -INT "$child" 2>/dev/null || :
 }
 

@@ -1,0 +1,33 @@
+// The entry point of PostgreSQL's image, by a PostgreSQL that only waits.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+
+const script = new URL('../../src/images/recipes/entry/postgres.sh', import.meta.url).pathname;
+
+test('a PostgreSQL that is stopped before it minds signals itself ends at once', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'berth-entry-'));
+  try {
+    writeFileSync(join(directory, 'PG_VERSION'), '15');
+    writeFileSync(join(directory, 'postgres'), '#!/bin/sh\necho begun\nexec sleep 20\n', { mode: 0o755 });
+    const child = spawn('/bin/sh', [script, 'postgres'], {
+      env: { PATH: `${directory}:${process.env.PATH}`, PGDATA: directory },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    await once(child.stdout, 'data');
+    // So that it sleeps and is no shell any more.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    child.kill('SIGTERM');
+    const [code, signal] = await Promise.race([
+      once(child, 'exit'),
+      new Promise<never[]>((resolve) => setTimeout(() => resolve([]), 10_000)),
+    ]);
+    child.kill('SIGKILL');
+    expect({ code, signal }).toEqual({ code: 143, signal: null });
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+});
