@@ -1,7 +1,7 @@
 // The entry point of PostgreSQL's image, by a PostgreSQL that only waits.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -12,14 +12,14 @@ test('a PostgreSQL that is stopped before it minds signals itself ends at once',
   const directory = mkdtempSync(join(tmpdir(), 'berth-entry-'));
   try {
     writeFileSync(join(directory, 'PG_VERSION'), '15');
-    writeFileSync(join(directory, 'postgres'), '#!/bin/sh\necho begun\nexec sleep 20\n', { mode: 0o755 });
+    writeFileSync(join(directory, 'postgres'), '#!/bin/sh\necho $$\nexec sleep 20\n', { mode: 0o755 });
     const child = spawn('/bin/sh', [script, 'postgres'], {
       env: { PATH: `${directory}:${process.env.PATH}`, PGDATA: directory },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-    await once(child.stdout, 'data');
-    // So that it sleeps and is no shell any more.
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    const [pid] = await once(child.stdout, 'data');
+    const program = () => readFileSync(`/proc/${String(pid).trim()}/comm`, 'utf8').trim();
+    await expect.poll(program).toBe('sleep');
     child.kill('SIGTERM');
     const [code, signal] = await Promise.race([
       once(child, 'exit'),
