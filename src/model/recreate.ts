@@ -52,10 +52,10 @@ function stepsToStartNew(situation: RedeploySituation): RedeployStep[] {
   return allStarted && phase === 'START_NEW' ? [{ do: 'ENTER_VERIFY' }, ...steps] : steps;
 }
 
-/** It has succeeded when requests reach the new jobs, not before. */
+/** It has succeeded when requests reach the new jobs, not before; behind a proxy that is a phase of its own, however short. */
 function stepsToFinish({ redeploy, proxies, now }: RedeploySituation): RedeployStep[] {
-  if (proxies !== 'BEHIND') return [{ do: 'END', state: 'SUCCEEDED' }];
   const switching = phaseOf(redeploy) === 'SWITCH';
+  if (proxies === 'NONE' || (switching && proxies === 'CURRENT')) return [{ do: 'END', state: 'SUCCEEDED' }];
   return [switching ? waitForProxies(now, redeploy.deadlineAt) : { do: 'ENTER_SWITCH' }];
 }
 

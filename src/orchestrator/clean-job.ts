@@ -2,16 +2,17 @@
 import { containerName } from '../model/jobs.ts';
 import { appendLines, goneMark, type JobLineRow, listLastLines } from '../postgres/job-lines.ts';
 import { type JobRow, updateJob } from '../postgres/jobs.ts';
-import { ForeignObject } from '../runtime/runtime.ts';
+import { EngineFault, ForeignObject } from '../runtime/runtime.ts';
 import { assertHeld, type Hold, type Outcome, perform, write } from './deps.ts';
 import { tailToKeep } from './kept-lines.ts';
 import { lookAt } from './observe.ts';
 import { movedOnly } from './record-job.ts';
 
+/** So long after a job's end what the engine refuses to give out holds up nothing any more. */
+const unreadableMs = 30_000;
+
 export async function cleanJob(hold: Hold, job: JobRow): Promise<Outcome> {
-  const lines: JobLineRow[] = await tailToKeep(hold, job);
-  if (lines.length === 0 && (await isGone(hold, job)) && !(await areKept(hold, job)))
-    lines.push(goneMark(job.id));
+  const lines = await linesToKeep(hold, job);
   // Written before the container goes: a crash in between leaves the lines twice readable, never lost.
   if (lines.length > 0) await write(hold, (change) => appendLines(change.tx, lines));
   return perform(
@@ -23,6 +24,20 @@ export async function cleanJob(hold: Hold, job: JobRow): Promise<Outcome> {
       return movedOnly(await updateJob(change.tx, job.id, { cleaned: true }));
     },
   );
+}
+
+async function linesToKeep(hold: Hold, job: JobRow): Promise<JobLineRow[]> {
+  let lines: JobLineRow[];
+  try {
+    lines = await tailToKeep(hold, job);
+  } catch (error) {
+    const refused = error instanceof EngineFault && error.statusCode !== undefined;
+    const endedAt = job.stoppedAt?.getTime() ?? 0;
+    if (!refused || hold.deps.clock.date().getTime() - endedAt < unreadableMs) throw error;
+    return [goneMark(job.id)];
+  }
+  const isLost = lines.length === 0 && (await isGone(hold, job)) && !(await areKept(hold, job));
+  return isLost ? [goneMark(job.id)] : lines;
 }
 
 /** Removed by somebody else, with whatever it had written. */

@@ -1,7 +1,7 @@
 // What turns up on the engine of something that is deleted goes by the next comparison, and with it nothing that merely
 // calls itself so.
 import Docker from 'dockerode';
-import { eq } from 'drizzle-orm';
+import { eq, sql } from 'drizzle-orm';
 import { expect, test } from 'vitest';
 import { deleteEnvironment } from '../../src/control/environments.ts';
 import { containerName, networkName, volumeName } from '../../src/model/jobs.ts';
@@ -10,7 +10,7 @@ import { isOutputGone, listLastLines } from '../../src/postgres/job-lines.ts';
 import type { JobRow } from '../../src/postgres/jobs.ts';
 import { jobs as jobsTable } from '../../src/postgres/tables/jobs.ts';
 import { volumes as volumesTable } from '../../src/postgres/tables/services.ts';
-import { type ContainerSpec, labels } from '../../src/runtime/runtime.ts';
+import { type ContainerSpec, EngineFault, labels, type Runtime } from '../../src/runtime/runtime.ts';
 import { freshDatabase } from '../support/postgres.ts';
 import {
   goodCommands,
@@ -127,6 +127,38 @@ test('a container created late for a job that was cleaned away goes as well, and
       { text: 'I was here' },
     ]);
     expect(await isOutputGone(world.control.store.db, job?.id ?? '')).toBe(false);
+  } finally {
+    await world.close();
+    await database.drop();
+  }
+}, 60_000);
+
+test('output that the engine refuses to give out keeps its container for a while and not for ever', async () => {
+  const database = await freshDatabase();
+  let unreadable = '';
+  const refusing = (runtime: Runtime): Runtime => ({
+    ...runtime,
+    readLogs: (name, options) => {
+      if (name === unreadable) throw new EngineFault('read log', 'The log can not be read.', 500);
+      return runtime.readLogs(name, options);
+    },
+  });
+  const world = await openWorld(database.url, { runtime: refusing });
+  try {
+    const { serviceId } = await newService(world);
+    await redeployed(world, serviceId);
+    const [job] = await jobsOf(world, serviceId);
+    const id = job?.id ?? '';
+    unreadable = containerName(id);
+    await redeployed(world, serviceId);
+    const { db } = world.control.store;
+    const past = sql`now() - make_interval(secs => 25)`;
+    await db.update(jobsTable).set({ stoppedAt: past }).where(eq(jobsTable.id, id));
+    const find = async () => (await jobsOf(world, serviceId)).find((each) => each.id === id);
+    expect(await find()).toMatchObject({ state: 'STOPPED', cleaned: false });
+    expect(await world.runtime.inspectContainer(unreadable, world.engine.id)).toBeDefined();
+    await until('it is cleaned away', find, (seen) => seen?.cleaned === true, 30_000);
+    expect(await isOutputGone(db, id)).toBe(true);
   } finally {
     await world.close();
     await database.drop();
