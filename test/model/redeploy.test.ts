@@ -241,3 +241,13 @@ test('workers are wanted as far as the release has their target and there are an
   ]);
   expect(wantedJobs({ ...spec, scale: 0 }, { mailer: 0, toString: 1 })).toEqual([]);
 });
+
+test.each([
+  ['NONE', until.verify, end('SUCCEEDED')],
+  ['CURRENT', until.verify, { do: 'ENTER_SWITCH' }],
+  ['BEHIND', until.verify, { do: 'ENTER_SWITCH' }],
+  ['CURRENT', [...until.verify, ...phases('SWITCH')], end('SUCCEEDED')],
+] as const)('all healthy and the proxies %s: behind a proxy SWITCH is passed', (proxies, passed, step) => {
+  const healthy = [job('a', 'new'), job('b', 'new')];
+  expect(nextSteps({ ...redeploying({ phases: passed }, healthy), proxies })).toEqual([step]);
+});
