@@ -163,8 +163,9 @@ function decide(
     (redeploy === undefined &&
       main.every(({ do: step }) => step === 'VERIFY_JOB' || step === 'WAIT' || step === 'CLEAR_AWAY'));
   const cleaning = (unhurried ? uncleaned : []).map((job): Step => ({ do: 'CLEAN_JOB', jobId: job.id }));
-  const isNext = (step: Step) => step.do === 'CLEAR_AWAY' || (service.hasVolume && step.do === 'START_JOB');
-  const wanted = main.filter((step) => !(isNext(step) && cleaning.length > 0));
+  const waitsForIt = (step: Step) =>
+    step.do === 'CLEAR_AWAY' || (service.hasVolume && step.do === 'START_JOB');
+  const wanted = main.filter((step) => !(waitsForIt(step) && cleaning.length > 0));
   const waits = wanted.flatMap((step) => (step.do === 'WAIT' ? [step.until.getTime()] : []));
   const waitUntil = waits.length === 0 ? undefined : new Date(Math.min(...waits));
   const steps = [...wanted.filter((step) => step.do !== 'WAIT'), ...proxying, ...cleaning];

@@ -5,7 +5,7 @@ import { type JobRow, updateJob } from '../postgres/jobs.ts';
 import { EngineFault, ForeignObject } from '../runtime/runtime.ts';
 import { assertHeld, type Hold, type Outcome, perform, write } from './deps.ts';
 import { tailToKeep } from './kept-lines.ts';
-import { lookAt } from './observe.ts';
+import { isOwn, lookAt } from './observe.ts';
 import { movedOnly } from './record-job.ts';
 
 /** So long after a job's end what the engine refuses to give out holds up nothing any more. */
@@ -59,8 +59,7 @@ async function remove(hold: Hold, job: JobRow): Promise<void> {
   const name = containerName(job.id);
   try {
     const seen = await runtime.inspectContainer(name, installation.id);
-    const isOwn = job.containerId === null || seen?.id === job.containerId;
-    if (seen === undefined || !(isOwn || seen.state === 'CREATED')) return;
+    if (seen === undefined || !(isOwn(job, seen) || seen.state === 'CREATED')) return;
     assertHeld(hold);
     await runtime.removeContainer(name, installation.id);
   } catch (error) {

@@ -4,6 +4,7 @@
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import type { LoggedEvent, Position } from '../model/events.ts';
+import type { ProxyRotation } from '../model/rotation.ts';
 import { type Change, type Changer, change } from '../postgres/change.ts';
 import { waitForEnvironment } from '../postgres/environments.ts';
 import type { JobRow } from '../postgres/jobs.ts';
@@ -15,7 +16,6 @@ import type { Vault } from '../postgres/vault.ts';
 import type { ImageProgress, Runtime } from '../runtime/runtime.ts';
 import type { ControlKeys } from './control-keys.ts';
 import type { Outside } from './outside.ts';
-import type { Answer } from './verify-job.ts';
 
 export interface EdgeSettings {
   readonly host: string;
@@ -159,6 +159,14 @@ export function holds({ deps, lease }: Hold): boolean {
 
 export function assertNotOver(clock: Clock, { until }: Lease, what: string): void {
   if (clock.now() >= until) throw new LeaseLost(`${what} was not renewed in time`);
+}
+
+/** That a job is healthy, and how that was seen. */
+export interface Answer {
+  readonly attempts: number;
+  readonly output: string;
+  /** What a proxy was told. */
+  readonly told?: ProxyRotation | undefined;
 }
 
 /** The rows as a step has written them. */

@@ -55,12 +55,16 @@ async function noteAddress(hold: Hold, job: JobRow, { address }: ContainerView):
   return true;
 }
 
+/** As far as is known: before its start was recorded, its container has no other mark than its name. */
+export function isOwn({ containerId }: JobRow, { id }: ContainerView): boolean {
+  return containerId === null || containerId === id;
+}
+
 /** The job's own container; undefined when there is none, or one that only bears its name. */
 export async function lookAt({ deps }: Hold, job: JobRow): Promise<ContainerView | undefined> {
   try {
     const seen = await deps.runtime.inspectContainer(containerName(job.id), deps.installation.id);
-    const same = seen === undefined || job.containerId === null || seen.id === job.containerId;
-    return same ? seen : undefined;
+    return seen !== undefined && isOwn(job, seen) ? seen : undefined;
   } catch (error) {
     if (error instanceof ForeignObject) return undefined;
     throw error;

@@ -2,6 +2,7 @@
 import { hasEnded, type JobState } from '../model/jobs.ts';
 import type { Change } from '../postgres/change.ts';
 import { insertJobs, type JobPatch, type JobRow, moveJob } from '../postgres/jobs.ts';
+import { together } from '../postgres/open.ts';
 import { markProxiesDue } from '../postgres/rotation.ts';
 import type { ServiceRow } from '../postgres/services.ts';
 import type { Outcome } from './deps.ts';
@@ -17,7 +18,7 @@ export async function recordMove(
   // Whatever was seen of it: a switch may have put it in meanwhile.
   const leaves = job.rotation !== null && (state === 'STOPPING' || hasEnded(state));
   // Sent together; proxies that are asked without need find nothing to do.
-  const [moved] = await Promise.all([
+  const [moved] = await together([
     moveJob(change.tx, job.id, state, leaves ? { ...set, rotation: 'OUT' } : set),
     leaves ? askProxies(change, job.environmentId) : undefined,
   ]);

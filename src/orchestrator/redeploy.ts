@@ -6,7 +6,7 @@ import { networkName, volumeName } from '../model/jobs.ts';
 import { phaseEnded, runningPhase, withPhaseEnded } from '../model/phases.ts';
 import type { EndState, Phase, PhaseName, WantedJobs } from '../model/redeploy.ts';
 import type { Change } from '../postgres/change.ts';
-import { databaseNow } from '../postgres/open.ts';
+import { databaseNow, together } from '../postgres/open.ts';
 import { type RedeployRow, updateRedeploy } from '../postgres/redeploys.ts';
 import { updateService } from '../postgres/services.ts';
 import { ImageMissing, labels } from '../runtime/runtime.ts';
@@ -114,9 +114,7 @@ async function recordImage(
   if (entered === undefined) return undefined;
   // Those that get requests are drained first, each in a step of its own.
   const free = old.filter((job) => !hasToDrain(situation, job));
-  const moved = await Promise.all(
-    free.map((job) => recordStopping(change, situation, job, replacedByRedeploy)),
-  );
+  const moved = await together(free.map((job) => recordStopping(change, situation, job, replacedByRedeploy)));
   const stopping = moved.filter((job) => job !== undefined);
   return stopping.length === free.length ? { redeploy: entered, jobs: stopping } : undefined;
 }

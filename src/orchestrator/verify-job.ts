@@ -3,9 +3,10 @@
 import type { ProxyRotation } from '../model/rotation.ts';
 import type { Change } from '../postgres/change.ts';
 import { type JobRow, listJobsById, markHealthy, noteCheck } from '../postgres/jobs.ts';
+import { together } from '../postgres/open.ts';
 import { ProxyFault } from '../proxy/runtime-api.ts';
 import type { ContainerView } from '../runtime/runtime.ts';
-import { type Hold, type Outcome, perform } from './deps.ts';
+import { type Answer, type Hold, type Outcome, perform } from './deps.ts';
 import { lookAt, observeJob } from './observe.ts';
 import { askProxies, movedOnly, tellJob } from './record-job.ts';
 import type { Situation } from './situation.ts';
@@ -21,14 +22,6 @@ const probeTimeoutMs = 1_000;
 /** Before its start is recorded: waited before each look, and for its answer. */
 const firstLooksMs = [0, 4, 8];
 const firstLookTimeoutMs = 20;
-
-/** That a job is healthy, and how that was seen. */
-export interface Answer {
-  readonly attempts: number;
-  readonly output: string;
-  /** What a proxy was told. */
-  readonly told?: ProxyRotation | undefined;
-}
 
 interface Verdict extends Answer {
   readonly healthy: boolean;
@@ -63,7 +56,7 @@ export async function recordHealthy(
   { attempts, output, told }: Answer,
 ): Promise<Outcome> {
   const joins = joinsAtOnce(situation, job);
-  const [marked] = await Promise.all([
+  const [marked] = await together([
     markHealthy(change.tx, job.id, { attempts, output, joins }),
     joins ? askProxies(change, job.environmentId) : undefined,
   ]);

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { and, asc, eq, gt, sql } from 'drizzle-orm';
 import type { Caller } from '../model/callers.ts';
-import type { Reader, Transaction } from './open.ts';
+import { type Reader, type Transaction, together } from './open.ts';
 import { type PageRequest, pagesByParent } from './pages.ts';
 import { audit, auditHeads } from './tables/access.ts';
 
@@ -48,7 +48,7 @@ export async function writeAudit(tx: Transaction, entry: AuditEntry): Promise<vo
   };
   const hash = hashOf(row);
   const next = { seq: row.seq, hash };
-  await Promise.all([
+  await together([
     tx.insert(audit).values({ ...row, hash }),
     tx.update(auditHeads).set(next).where(eq(auditHeads.organizationId, organizationId)),
   ]);

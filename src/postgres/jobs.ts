@@ -244,7 +244,6 @@ export function listJobsToCompare(
     .orderBy(asc(jobs.id));
 }
 
-/** Of these jobs, the ended ones that had been cleaned away are to be cleaned again: a container of theirs was seen. */
 export interface WatchedJob extends Pick<JobRow, 'id' | 'environmentId' | 'address' | 'health'> {
   readonly label: string;
   readonly runtime: string | null;
@@ -271,6 +270,7 @@ export function listJobsToWatch(reader: Reader): Promise<WatchedJob[]> {
     .orderBy(asc(jobs.id));
 }
 
+/** Of these jobs, the ended ones that had been cleaned away are to be cleaned again: a container of theirs was seen. */
 export async function markUnclean(
   tx: Transaction,
   ids: readonly string[],

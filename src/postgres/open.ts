@@ -142,13 +142,13 @@ export async function withDeadline<T>(store: Store, work: Promise<T>): Promise<T
  * What is asked together within a transaction, sent in this order without waiting. All answers are awaited, also after one of
  * them was a refusal: nothing of a transaction may still be under way when it is rolled back.
  */
-export async function together<T extends readonly unknown[]>(
-  asked: {
-    readonly [K in keyof T]: Promise<T[K]>;
-  },
-): Promise<T> {
-  await Promise.allSettled(asked);
-  return (await Promise.all(asked)) as unknown as T;
+export async function together<T extends readonly unknown[] | []>(
+  asked: T,
+): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
+  // A query is sent each time that it is awaited.
+  const answers = asked.map((each) => Promise.resolve(each));
+  await Promise.allSettled(answers);
+  return Promise.all(answers) as Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }>;
 }
 
 /** Of the error, or of what drizzle has wrapped into it. */

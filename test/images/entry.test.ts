@@ -10,13 +10,13 @@ const script = new URL('../../src/images/recipes/entry/postgres.sh', import.meta
 
 test('a PostgreSQL that is stopped before it minds signals itself ends at once', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'berth-entry-'));
+  writeFileSync(join(directory, 'PG_VERSION'), '15');
+  writeFileSync(join(directory, 'postgres'), '#!/bin/sh\necho $$\nexec sleep 20\n', { mode: 0o755 });
+  const child = spawn('/bin/sh', [script, 'postgres'], {
+    env: { PATH: `${directory}:${process.env.PATH}`, PGDATA: directory },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   try {
-    writeFileSync(join(directory, 'PG_VERSION'), '15');
-    writeFileSync(join(directory, 'postgres'), '#!/bin/sh\necho $$\nexec sleep 20\n', { mode: 0o755 });
-    const child = spawn('/bin/sh', [script, 'postgres'], {
-      env: { PATH: `${directory}:${process.env.PATH}`, PGDATA: directory },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
     const [pid] = await once(child.stdout, 'data');
     const program = () => readFileSync(`/proc/${String(pid).trim()}/comm`, 'utf8').trim();
     await expect.poll(program).toBe('sleep');
@@ -25,9 +25,9 @@ test('a PostgreSQL that is stopped before it minds signals itself ends at once',
       once(child, 'exit'),
       new Promise<never[]>((resolve) => setTimeout(() => resolve([]), 10_000)),
     ]);
-    child.kill('SIGKILL');
     expect({ code, signal }).toEqual({ code: 143, signal: null });
   } finally {
+    child.kill('SIGKILL');
     rmSync(directory, { recursive: true, force: true });
   }
 });

@@ -23,6 +23,20 @@ import {
 } from '../support/world.ts';
 import { jobsOf } from './looks.ts';
 
+async function inWorld(
+  options: Parameters<typeof openWorld>[1],
+  work: (world: World) => Promise<void>,
+): Promise<void> {
+  const database = await freshDatabase();
+  const world = await openWorld(database.url, options);
+  try {
+    await work(world);
+  } finally {
+    await world.close();
+    await database.drop();
+  }
+}
+
 interface Left {
   readonly environmentId: string;
   readonly serviceId: string;
@@ -67,9 +81,7 @@ async function startAgain(world: World, { environmentId, serviceId, jobId }: Lef
 }
 
 test('containers, networks and volumes of what is deleted are removed, those that only bear its labels are not', async () => {
-  const database = await freshDatabase();
-  const world = await openWorld(database.url, { settings: { compareSeconds: 1 } });
-  try {
+  await inWorld({ settings: { compareSeconds: 1 } }, async (world) => {
     const late = await deletedService(world);
     // Its start was never answered.
     await world.control.store.db
@@ -94,16 +106,11 @@ test('containers, networks and volumes of what is deleted are removed, those tha
       containers: [{ name: containerName(known.jobId), state: 'RUNNING' }],
       networks: [{ name: networkName(known.environmentId) }],
     });
-  } finally {
-    await world.close();
-    await database.drop();
-  }
+  });
 }, 90_000);
 
 test('a container created late for a job that was cleaned away goes as well, and what it had said stays', async () => {
-  const database = await freshDatabase();
-  const world = await openWorld(database.url, { settings: { compareSeconds: 1 } });
-  try {
+  await inWorld({ settings: { compareSeconds: 1 } }, async (world) => {
     const web = `echo I was here; ${goodCommands.web}`;
     const { environmentId, serviceId } = await newService(world, { commands: { web } });
     await redeployed(world, serviceId);
@@ -127,14 +134,10 @@ test('a container created late for a job that was cleaned away goes as well, and
       { text: 'I was here' },
     ]);
     expect(await isOutputGone(world.control.store.db, job?.id ?? '')).toBe(false);
-  } finally {
-    await world.close();
-    await database.drop();
-  }
+  });
 }, 60_000);
 
 test('output that the engine refuses to give out keeps its container for a while and not for ever', async () => {
-  const database = await freshDatabase();
   let unreadable = '';
   const refusing = (runtime: Runtime): Runtime => ({
     ...runtime,
@@ -143,8 +146,7 @@ test('output that the engine refuses to give out keeps its container for a while
       return runtime.readLogs(name, options);
     },
   });
-  const world = await openWorld(database.url, { runtime: refusing });
-  try {
+  await inWorld({ runtime: refusing }, async (world) => {
     const { serviceId } = await newService(world);
     await redeployed(world, serviceId);
     const [job] = await jobsOf(world, serviceId);
@@ -159,8 +161,5 @@ test('output that the engine refuses to give out keeps its container for a while
     expect(await world.runtime.inspectContainer(unreadable, world.engine.id)).toBeDefined();
     await until('it is cleaned away', find, (seen) => seen?.cleaned === true, 30_000);
     expect(await isOutputGone(db, id)).toBe(true);
-  } finally {
-    await world.close();
-    await database.drop();
-  }
+  });
 }, 60_000);

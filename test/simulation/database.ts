@@ -23,7 +23,7 @@ export interface SimulatedDatabase {
 
 const kept = ['installation', 'organizations', 'pods', 'secret_facts', 'replicas'];
 /** Of questions one after the other, without any time in between. */
-const mostTurns = 3_000;
+const mostLooks = 3_000;
 const lockClass = 7_226_002;
 
 export async function openDatabase(url: string): Promise<SimulatedDatabase> {
@@ -99,8 +99,8 @@ export async function openDatabase(url: string): Promise<SimulatedDatabase> {
     },
     newReplica,
     settle: async () => {
-      for (let turns = 0; ; turns++) {
-        if (turns > mostTurns) throw new Error('It goes on at one moment without an end.');
+      for (let looks = 0; ; looks++) {
+        if (looks > mostLooks) throw new Error('It goes on at one moment without an end.');
         // Whatever needs no answer has come as far as it comes.
         await new Promise(setImmediate);
         if (underWay === 0) return;
@@ -111,9 +111,7 @@ export async function openDatabase(url: string): Promise<SimulatedDatabase> {
     clear: async () => {
       await base.raw`call sim.clear()`;
     },
-    close: async () => {
-      await base.close();
-    },
+    close: () => base.close(),
   };
 }
 
