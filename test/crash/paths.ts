@@ -15,6 +15,7 @@ import {
   askRedeploy,
   endOfRedeploy,
   goodCommands,
+  lateCommands,
   newRelease,
   newService,
   redeployed,
@@ -59,9 +60,7 @@ export const stepsToNew: readonly StepName[] = [
   'VERIFY_JOB',
 ];
 
-/** Not seen healthy along with its start, as those of sites are: each looks for it in a step of its own. */
-const lateCommands = { ...goodCommands, web: `sleep 0.2; ${goodCommands.web}` };
-
+/** Unlike sites, whose jobs are seen healthy along with their start. */
 export async function runningService(world: World, scale: number): Promise<Service> {
   const service = await newService(world, { scale, commands: lateCommands });
   const { serviceId } = service;

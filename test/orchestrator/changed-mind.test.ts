@@ -11,6 +11,7 @@ import {
   askRedeploy,
   endOfRedeploy,
   goodCommands,
+  lateCommands,
   newRelease,
   newService,
   openWorld,
@@ -86,7 +87,7 @@ async function cancel(redeployId: string): Promise<boolean> {
 }
 
 async function runningService() {
-  const service = await newService(world, { scale: 2 });
+  const service = await newService(world, { scale: 2, commands: lateCommands });
   await redeployed(world, service.serviceId);
   await deployWorker(world.control, world.caller, {
     serviceId: service.serviceId,

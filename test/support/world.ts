@@ -121,6 +121,8 @@ export async function importEmptyImage(runtime: Runtime, installation: string): 
 export const webCommand = 'exec httpd -f -p 8080 -h /tmp';
 export const workerCommand = 'while true; do sleep 1; done';
 export const goodCommands = { web: webCommand, worker: workerCommand };
+/** Good as well, but not seen healthy along with their start: each is looked at in a step of its own. */
+export const lateCommands = { ...goodCommands, web: `sleep 0.2; ${webCommand}` };
 
 export async function newEnvironment(
   world: World,
