@@ -16,6 +16,7 @@ import type { Vault } from '../postgres/vault.ts';
 import type { ImageProgress, Runtime } from '../runtime/runtime.ts';
 import type { ControlKeys } from './control-keys.ts';
 import type { Outside } from './outside.ts';
+import type { Point, StepName } from './points.ts';
 
 export interface EdgeSettings {
   readonly host: string;
@@ -61,39 +62,6 @@ export interface ImageSource {
     signal: AbortSignal,
   ): Promise<{ readonly imageId: string; readonly origin: 'PRESENT' | 'PULLED' | 'RECIPE' }>;
 }
-
-export const stepNames = [
-  'BEGIN',
-  'PREPARE',
-  'OBTAIN_IMAGE',
-  'STOP_JOB',
-  'ENTER_START_NEW',
-  'START_JOB',
-  'ENTER_VERIFY',
-  'VERIFY_JOB',
-  'ENTER_SWITCH',
-  'SWITCH',
-  'ENTER_OVERLAP',
-  'ENTER_DRAIN',
-  'DRAIN_JOB',
-  'SWITCH_BACK',
-  'PUT_IN',
-  'SYNC_PROXY',
-  'WATCH_DRAIN',
-  'FAIL',
-  'ENTER_RESTORE',
-  'END',
-  'REPLACE',
-  'MARK_UNHEALTHY',
-  'MARK_FAILING',
-  'CLEAN_JOB',
-  'OBSERVE',
-  'CLEAR_AWAY',
-] as const;
-export type StepName = (typeof stepNames)[number];
-
-/** `BEFORE` the effect, after it with nothing `WRITTEN`, and once it is. */
-export type Point = `${StepName}:${'BEFORE' | 'EFFECT' | 'WRITTEN'}`;
 
 export interface Deps extends Changer, Outside {
   readonly vault: Vault;

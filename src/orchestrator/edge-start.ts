@@ -12,6 +12,7 @@ import { command, owner } from '../proxy/layout.ts';
 import type { RuntimeApi } from '../proxy/runtime-api.ts';
 import { type ContainerSpec, labels } from '../runtime/runtime.ts';
 import { assertNotOver, type Deps, type EdgeSettings, type Lease } from './deps.ts';
+import { performTask } from './points.ts';
 
 const size = { threads: 2, connections: 20_000 };
 /** Label of the edge: what it was started with. */
@@ -45,12 +46,14 @@ export async function ensureRunning(
     .digest('hex');
   const present = await runtime.inspectContainer(name, installation.id);
   if (present?.state === 'RUNNING' && present.labels[configured] === mark) return;
-  await beforeStart();
-  assertKept(keeping);
-  if (present !== undefined) await runtime.removeContainer(name, installation.id);
-  const spec = await specOf(keeping, imageId, mark);
-  await runtime.startContainer(spec, () => assertKept(keeping));
-  await untilItAnswers(keeping, signal);
+  const effect = async () => {
+    await beforeStart();
+    assertKept(keeping);
+    if (present !== undefined) await runtime.removeContainer(name, installation.id);
+    const spec = await specOf(keeping, imageId, mark);
+    await runtime.startContainer(spec, () => assertKept(keeping));
+  };
+  await performTask(deps, 'START_EDGE', effect, () => untilItAnswers(keeping, signal));
 }
 
 async function specOf({ deps, edge }: Keeping, imageId: string, mark: string): Promise<ContainerSpec> {

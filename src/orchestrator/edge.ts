@@ -27,6 +27,7 @@ import {
   ownerOf,
 } from './edge-start.ts';
 import { tellTroubles } from './edge-troubles.ts';
+import { performTask } from './points.ts';
 
 /** The container and the duty are looked at this often; where connections go, whenever somebody asks. */
 const lookEveryMs = 5_000;
@@ -124,10 +125,12 @@ async function apply(
 ): Promise<void> {
   const { deps, edge } = keeping;
   const files = edgeRotationFiles(inputOf(edge, wanted));
-  assertKept(keeping);
-  await deps.runtime.putFiles(nameOf(deps), deps.installation.id, files, ownerOf(edge));
-  await channelTo(keeping).apply(commands, () => assertKept(keeping));
-  await note(deps, wanted);
+  const effect = async () => {
+    assertKept(keeping);
+    await deps.runtime.putFiles(nameOf(deps), deps.installation.id, files, ownerOf(edge));
+    await channelTo(keeping).apply(commands, () => assertKept(keeping));
+  };
+  await performTask(deps, 'TELL_EDGE', effect, () => note(deps, wanted));
 }
 
 /** The service proxies wait for this. */

@@ -9,7 +9,8 @@ import { hasDuty, takeDuty } from '../postgres/duties.ts';
 import { listJobsById, listJobsToWatch, markHealth, type WatchedJob } from '../postgres/jobs.ts';
 import { markProxiesDue, readRotation } from '../postgres/rotation.ts';
 import { markDue } from '../postgres/services.ts';
-import type { Deps } from './deps.ts';
+import { type Deps, nothing } from './deps.ts';
+import { performTask } from './points.ts';
 
 const lookEveryMs = 1_000;
 const renewEveryMs = 5_000;
@@ -104,7 +105,7 @@ async function record(
   times: number,
 ): Promise<boolean> {
   const health = healthy ? 'HEALTHY' : 'UNHEALTHY';
-  const { value } = await change(deps, async (current) => {
+  const mark = async (current: Change) => {
     if (!(await hasDuty(current.tx, deps.replica, 'HEALTH'))) return true;
     if (healthy && (await isBehind(current, job))) return false;
     const marked = await markHealth(current.tx, job.id, health, output);
@@ -125,7 +126,8 @@ async function record(
     await markProxiesDue(current.tx, environmentId);
     current.nudge('due');
     return true;
-  });
+  };
+  const { value } = await performTask(deps, 'MARK_HEALTH', nothing, () => change(deps, mark));
   return value;
 }
 

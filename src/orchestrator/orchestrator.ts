@@ -5,7 +5,7 @@ import { type Claim, claimServices, LeaseLost, releaseService, renewLeases } fro
 import { attend, type Crowd } from './attend.ts';
 import { openBells } from './bells.ts';
 import { type BuildDeps, build, nextBuild } from './build.ts';
-import { obtainCertificates } from './certificates.ts';
+import { keepCertificates } from './certificates.ts';
 import { compareProxies } from './compare-proxies.ts';
 import { type Deps, type Hold, type Lease, leaseFrom } from './deps.ts';
 import { keepEdge } from './edge.ts';
@@ -25,7 +25,6 @@ const renewMs = 5_000;
 const rouseMs = 60_000;
 const deletionsMs = 5_000;
 const historyMs = 600_000;
-const certificatesMs = 3_000;
 
 export interface Orchestrator {
   close(): Promise<void>;
@@ -125,7 +124,7 @@ export function startOrchestrator(deps: BuildDeps): Orchestrator {
     watchServices(deps, bells.asked('checks'), closing.signal),
     sendWebhooks(deps, bells, closing.signal),
     keepEdge(deps, asked, closing.signal),
-    every(deps, closing.signal, certificatesMs, undefined, () => obtainCertificates(deps, closing.signal)),
+    keepCertificates(deps, closing.signal),
   ];
   return {
     close: async () => {

@@ -1,5 +1,5 @@
 // Rows of certificates. Chain and key are a secret of the environment's service proxy; only their facts stand here.
-import { and, asc, count, eq, inArray, isNotNull, isNull, sql } from 'drizzle-orm';
+import { and, asc, count, eq, inArray, isNotNull, isNull, notInArray, sql } from 'drizzle-orm';
 import type { Reader, Store, Transaction } from './open.ts';
 import { type PageRequest, pagesByParent } from './pages.ts';
 import { certificates, challenges, sites } from './tables/sites.ts';
@@ -113,14 +113,24 @@ export async function listFingerprints(
   return Object.fromEntries(rows.map(({ id, fingerprint }) => [id, fingerprint ?? '']));
 }
 
-/** Those to be obtained or renewed by now, longest due first. */
-export function listCertificatesDue(reader: Reader, most: number): Promise<CertificateRow[]> {
-  return reader
-    .select()
+/**
+ * To be obtained or renewed by now: of each environment but those excepted the one that failed least and waits longest, in
+ * the same order. So none that fails again and again is in the way of another's.
+ */
+export function listCertificatesDue(
+  reader: Reader,
+  most: number,
+  except: readonly string[],
+): Promise<CertificateRow[]> {
+  const { environmentId, tries, dueAt, deletedAt } = certificates;
+  const isDue = and(sql`${dueAt} <= now()`, isNull(deletedAt), notInArray(environmentId, [...except]));
+  const first = reader
+    .selectDistinctOn([environmentId])
     .from(certificates)
-    .where(and(sql`${certificates.dueAt} <= now()`, isNull(certificates.deletedAt)))
-    .orderBy(asc(certificates.dueAt))
-    .limit(most);
+    .where(isDue)
+    .orderBy(environmentId, asc(tries), asc(dueAt))
+    .as('first');
+  return reader.select().from(first).orderBy(asc(first.tries), asc(first.dueAt)).limit(most);
 }
 
 export async function insertChallenge(

@@ -1,6 +1,5 @@
 // Which crashes there are: the whole matrix, and of it a cover that passes by each point once, spread over the ways.
-import type { Point, StepName } from '../../src/orchestrator/deps.ts';
-import { stepNames } from '../../src/orchestrator/deps.ts';
+import { type Point, type StepName, stepNames } from '../../src/orchestrator/points.ts';
 import type { Crash } from './lane.ts';
 import { unhealthy, type Way, ways } from './paths.ts';
 import { siteWays } from './site-paths.ts';

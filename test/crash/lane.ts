@@ -2,7 +2,7 @@
 // looks, and the one that went on is the next to die. A client follows the events through all of it; a site is visited.
 import { desc, gt } from 'drizzle-orm';
 import { openStates } from '../../src/model/redeploy.ts';
-import type { Point } from '../../src/orchestrator/deps.ts';
+import type { Point } from '../../src/orchestrator/points.ts';
 import { listRedeploysById } from '../../src/postgres/redeploys.ts';
 import { events } from '../../src/postgres/tables/events.ts';
 import { type CrashChild, startChild } from '../support/crash-child.ts';

@@ -7,7 +7,7 @@ import { deployWorker } from '../../src/control/workers.ts';
 import { newId } from '../../src/ids.ts';
 import { containerName, isAlive } from '../../src/model/jobs.ts';
 import { restartBudget } from '../../src/model/steady.ts';
-import type { StepName } from '../../src/orchestrator/deps.ts';
+import type { StepName } from '../../src/orchestrator/points.ts';
 import { insertJobs, listJobsToJudge } from '../../src/postgres/jobs.ts';
 import { listRedeploysById } from '../../src/postgres/redeploys.ts';
 import { listServicesById } from '../../src/postgres/services.ts';

@@ -77,8 +77,25 @@ test('an answer that is no certificate is a failure like any other', async () =>
   expect(authority.steps).toContain('certificate');
 });
 
-async function requested(source: Exclude<CertificateSource, 'UPLOADED'>): Promise<string> {
-  const input = { environmentId, name: source, source, hosts: ['shop.test'] };
+test('an authority that leaves one customer hanging holds up nobody else', async () => {
+  authority.behaviours.directory = () => {};
+  const before = authority.steps.length;
+  for (let count = 0; count < 4; count++) await requested('ACME');
+  const asked = async () => authority.steps.length - before;
+  await until('it is asked', asked, (count) => count > 0);
+  const another = await requested('SELF_SIGNED', await newEnvironment(world));
+  const { fingerprint } = await rowOf(another);
+  await change(another, { dueAt: new Date(0) });
+  const look = () => rowOf(another);
+  await until('it is renewed', look, (row) => row.fingerprint !== fingerprint, 10_000);
+  expect(await asked()).toBe(1);
+});
+
+async function requested(
+  source: Exclude<CertificateSource, 'UPLOADED'>,
+  forEnvironment = environmentId,
+): Promise<string> {
+  const input = { environmentId: forEnvironment, name: source, source, hosts: ['shop.test'] };
   return (await requestCertificate(world.control, world.caller, input)).ids.certificateId;
 }
 

@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { stopService } from '../../src/control/delete-service.ts';
 import { cancelRedeploy } from '../../src/control/redeploy.ts';
 import { deployWorker } from '../../src/control/workers.ts';
-import type { Point } from '../../src/orchestrator/deps.ts';
+import type { Point } from '../../src/orchestrator/points.ts';
 import { expectPeace } from '../support/oracle.ts';
 import { type FreshDatabase, freshDatabase } from '../support/postgres.ts';
 import {

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import Docker from 'dockerode';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { deployWorker } from '../../src/control/workers.ts';
-import type { Point } from '../../src/orchestrator/deps.ts';
+import type { Point } from '../../src/orchestrator/points.ts';
 import { labels } from '../../src/runtime/runtime.ts';
 import { type Follower, follow } from '../crash/follower.ts';
 import { type CrashChild, startChild } from '../support/crash-child.ts';

@@ -7,7 +7,7 @@ import { createService } from '../../src/control/create-service.ts';
 import { cancelRedeploy } from '../../src/control/redeploy.ts';
 import { updateService } from '../../src/control/update-service.ts';
 import { volumeName } from '../../src/model/jobs.ts';
-import type { Point } from '../../src/orchestrator/deps.ts';
+import type { Point } from '../../src/orchestrator/points.ts';
 import { markDue } from '../../src/postgres/services.ts';
 import { type FaultySocket, openFaultySocket } from '../support/faulty-socket.ts';
 import { expectPeace } from '../support/oracle.ts';

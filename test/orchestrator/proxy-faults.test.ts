@@ -4,7 +4,7 @@ import Docker from 'dockerode';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { disableMaintenance, enableMaintenance } from '../../src/control/maintenance.ts';
 import { containerName, networkName } from '../../src/model/jobs.ts';
-import type { Point } from '../../src/orchestrator/deps.ts';
+import type { Point } from '../../src/orchestrator/points.ts';
 import { type CrashChild, type Place, startChild } from '../support/crash-child.ts';
 import { expectPeace } from '../support/oracle.ts';
 import { type FreshDatabase, freshDatabase } from '../support/postgres.ts';

@@ -1,7 +1,7 @@
 // The parent's side of crash-main.ts: starts it, arms it, and waits for what it says.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import type { Point } from '../../src/orchestrator/deps.ts';
+import type { Point } from '../../src/orchestrator/points.ts';
 import type { CrashOptions } from './crash-main.ts';
 
 /** A named point, or the one between the files of a proxy and what it is told at runtime. */
