@@ -30,6 +30,7 @@ import { listServicesOf } from '../postgres/services.ts';
 import { insertSecret } from '../postgres/variables.ts';
 import { type Control, type Mutated, mutate } from './control.ts';
 import { environmentFor } from './places.ts';
+import { refuseForeignHost, refuseRivals } from './site-hosts.ts';
 
 export type CertificateIds = { certificateId: string; environmentId: string };
 
@@ -78,7 +79,13 @@ export function requestCertificate(
     const environment = await placeFor(change, caller, input.environmentId);
     const name = checkName(input.name, ['input', 'name']);
     const hosts = checkHosts(input.hosts);
-    if (input.source === 'ACME') return addPending(control, caller, change, environment, name, hosts);
+    if (input.source === 'ACME') {
+      const pathOf = (index: number) => ['input', 'hosts', String(index)];
+      for (const [index, host] of hosts.entries())
+        refuseForeignHost(control, environment, host, pathOf(index));
+      await refuseRivals(change, environment.id, hosts, pathOf);
+      return addPending(control, caller, change, environment, name, hosts);
+    }
     if (environment.kind !== 'SANDBOX')
       throw new InvalidInput(
         ['input', 'source'],
@@ -198,7 +205,7 @@ async function addPending(
   await proxyOf(change, environmentId);
   const id = newId();
   const row = { id, environmentId, name, hosts, source: 'ACME', state: 'PENDING' } as const;
-  await insertCertificate(change.tx, { ...row, dueAt: new Date(0) });
+  await insertCertificate(change.tx, { ...row, dueAt: await readClock(change.tx) });
   tellAdded(change, caller, environmentId, id, row, hosts);
   change.nudge('due');
   return { ids: { certificateId: id, environmentId }, environmentId };

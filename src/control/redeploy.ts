@@ -3,10 +3,11 @@
 import { createHash } from 'node:crypto';
 import { Conflict, NotFound, Stale } from '../errors.ts';
 import { authorise, type Caller } from '../model/callers.ts';
-import { isBeyondReturn } from '../model/overlap.ts';
+import { canReturn, hasSwitched, isBeyondReturn } from '../model/overlap.ts';
 import { redeployLimits } from '../model/redeploy.ts';
 import { checkNote, checkRange } from '../model/rules.ts';
 import { compareSpecs, planText, type Spec, type SpecChange } from '../model/spec.ts';
+import { listJobsToJudge } from '../postgres/jobs.ts';
 import { type Reader, together } from '../postgres/open.ts';
 import { findOpenRedeploys, listRedeploysById, updateRedeploy } from '../postgres/redeploys.ts';
 import { requestRedeploy, wantedSpec } from '../postgres/request-redeploy.ts';
@@ -92,6 +93,13 @@ export function cancelRedeploy(
         type: 'Redeploy',
         id: redeploy.id,
       });
+    const switched = redeploy.strategy === 'OVERLAP' && hasSwitched(redeploy);
+    if (switched && !canReturn(redeploy, await listJobsToJudge(change.tx, service.id, [], 0)))
+      throw new Conflict(
+        'None of the old jobs is healthy any more: there is nothing to go back to, and the new ones serve on. Redeploy what is wanted instead.',
+        path,
+        { type: 'Redeploy', id: redeploy.id },
+      );
     await markDue(change.tx, [service.id]);
     const { environmentId } = service;
     change.emit({

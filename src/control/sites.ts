@@ -1,5 +1,4 @@
 // Sites: made, changed and removed here, in effect with the next redeploy of the environment's service proxy.
-import { getPublicSuffix } from 'tldts';
 import { Conflict, InvalidInput, LimitReached, NotFound } from '../errors.ts';
 import { newId } from '../ids.ts';
 import type { Caller } from '../model/callers.ts';
@@ -17,7 +16,6 @@ import type { Change } from '../postgres/change.ts';
 import type { EnvironmentRow } from '../postgres/environments.ts';
 import { listServicesById } from '../postgres/services.ts';
 import {
-  findRivalSite,
   insertSite,
   listSitesById,
   listSitesOf,
@@ -27,6 +25,7 @@ import {
 } from '../postgres/sites.ts';
 import { type Control, type Mutated, mutate } from './control.ts';
 import { checkRevision, environmentFor } from './places.ts';
+import { refuseForeignHost, refusePublicSuffix, refuseRivals } from './site-hosts.ts';
 
 export type SiteIds = { siteId: string; environmentId: string };
 
@@ -51,14 +50,10 @@ export function createSite(
   return mutate(control, caller, { name: 'createSite', input }, async (change) => {
     const environment = await environmentFor(change, caller, 'DEPLOY', input.environmentId);
     const host = checkHost(input.host, ['input', 'host']);
-    refuseForeignHost(control, environment, host);
+    const path = ['input', 'host'];
+    refuseForeignHost(control, environment, host, path);
     refusePublicSuffix(host);
-    const rival = await findRivalSite(change.tx, environment.id, host);
-    if (rival !== undefined)
-      throw new Conflict(
-        `Another environment has ${host === rival.host ? 'a site of this host name' : 'a site that covers it or lies below it'}. One host name leads to one environment.`,
-        ['input', 'host'],
-      );
+    await refuseRivals(change, environment.id, [host], () => path);
     const present = await listSitesOf(change.tx, environment.id);
     if (present.length >= mostSites)
       throw new LimitReached(
@@ -141,33 +136,6 @@ async function siteFor(
   const [site] = await listSitesById(change.tx, [id]);
   if (site === undefined || site.deletedAt !== null) throw new NotFound('site', path);
   return { site, environment };
-}
-
-/** Host names below the platform's domain belong to the environments of that namespace, those that cover it to nobody. */
-function refuseForeignHost({ settings }: Control, { namespace }: EnvironmentRow, host: string): void {
-  const own = `${namespace}.${settings.domain}`;
-  const isAbove = host.startsWith('.') && `.${settings.domain}`.endsWith(host);
-  if (!isAbove && !isAtOrBelow(host, settings.domain)) return;
-  if (isAtOrBelow(host, own)) return;
-  throw new InvalidInput(
-    ['input', 'host'],
-    `must not lie below ${settings.domain} or cover it, unless it is below ${own}: such names belong to other environments.`,
-  );
-}
-
-function isAtOrBelow(host: string, domain: string): boolean {
-  return host === domain || host.endsWith(`.${domain}`);
-}
-
-/** Nobody owns everything below one, such as .co.uk: by the Public Suffix List. */
-function refusePublicSuffix(host: string): void {
-  if (!host.startsWith('.')) return;
-  const domain = host.slice(1);
-  if (getPublicSuffix(domain, { allowPrivateDomains: true }) === domain)
-    throw new InvalidInput(
-      ['input', 'host'],
-      `must not be all of ${host}, below which names belong to many. Name the domain that is yours.`,
-    );
 }
 
 async function codeServiceOf({ tx }: Change, environment: EnvironmentRow, id: string): Promise<string> {

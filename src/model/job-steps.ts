@@ -43,6 +43,35 @@ export function stepsToPutIn(jobs: readonly JobView[]): { readonly do: 'PUT_IN';
   return without.map(({ id: jobId }) => ({ do: 'PUT_IN', jobId }));
 }
 
+/** What lives of before the redeploy. */
+export function oldJobs({
+  redeploy,
+  jobs,
+}: {
+  readonly redeploy: { readonly id: string };
+  readonly jobs: readonly JobView[];
+}): JobView[] {
+  return jobs.filter((job) => isAlive(job) && job.redeployId !== redeploy.id);
+}
+
+export function serves(job: JobView, { redeploy: { lastGood } }: RedeploySituation): boolean {
+  return !isLeaving(job) && (job.rotation === 'IN' || job.redeployId === lastGood?.redeployId);
+}
+
+/** They serve for now: those that were just being started go on to health, and who is asked to stop stops. */
+export function stepsForOld(situation: RedeploySituation): RedeployStep[] {
+  const { now, healthySeconds } = situation;
+  const old = oldJobs(situation).filter((job) => isLeaving(job) || serves(job, situation));
+  const hopeful = old.filter(
+    (job) =>
+      isLeaving(job) ||
+      job.health === null ||
+      (job.health === 'STARTING' && now < healthyBy(job, healthySeconds)),
+  );
+  const proven = old.filter((job) => job.redeployId === situation.redeploy.lastGood?.redeployId);
+  return [...stepsToHealthy(hopeful, situation), ...stepsToPutIn(proven)];
+}
+
 export function failureAmong(
   jobs: readonly JobView[],
   situation: Pick<RedeploySituation, 'now' | 'healthySeconds'>,

@@ -6,12 +6,13 @@
 // a cancel, switches back to the old ones, which still run. From DRAIN on there is no way back.
 import {
   failureAmong,
-  healthyBy,
   isLeaving,
   missingJobs,
+  oldJobs,
   replacedByRedeploy,
+  serves,
+  stepsForOld,
   stepsToHealthy,
-  stepsToPutIn,
   stop,
   waitForProxies,
   wantedJobs,
@@ -44,6 +45,17 @@ export function switchBy({ deadlineAt, spec }: RedeployView): Date {
 /** Past it the old jobs are being stopped. */
 export function isBeyondReturn({ phases }: Pick<RedeployView, 'phases'>): boolean {
   return phases.at(-1)?.phase === 'DRAIN';
+}
+
+/** After its switch it goes back as long as one deploy job of before is healthy. */
+export function canReturn(redeploy: { readonly id: string }, jobs: readonly JobView[]): boolean {
+  return oldJobs({ redeploy, jobs }).some(
+    (job) => job.type === 'DEPLOY' && job.health === 'HEALTHY' && !isLeaving(job),
+  );
+}
+
+export function hasSwitched({ phases }: Pick<RedeployView, 'phases'>): boolean {
+  return phases.some(({ phase }) => phase === 'SWITCH');
 }
 
 export function stepsOfOverlap(situation: RedeploySituation): RedeployStep[] {
@@ -83,10 +95,6 @@ function stepsToMakeRoom(situation: RedeploySituation): RedeployStep[] {
   return [{ do: 'ENTER_START_NEW', wanted: wantedJobs(situation.redeploy.spec, situation.workers) }];
 }
 
-function serves(job: JobView, { redeploy: { lastGood } }: RedeploySituation): boolean {
-  return !isLeaving(job) && (job.rotation === 'IN' || job.redeployId === lastGood?.redeployId);
-}
-
 function stepsBeside(situation: RedeploySituation): RedeployStep[] {
   const own = ownJobs(situation);
   const failed = failureAmong(own, situation);
@@ -97,20 +105,6 @@ function stepsBeside(situation: RedeploySituation): RedeployStep[] {
   const allStarted = !steps.some((step) => step.do === 'START_JOB');
   if (allStarted && !verifying) steps.unshift({ do: 'ENTER_VERIFY' });
   return [...steps, ...stepsForOld(situation)];
-}
-
-/** They serve until the switch: those that were just being started go on to health, and who is asked to stop stops. */
-function stepsForOld(situation: RedeploySituation): RedeployStep[] {
-  const { now, healthySeconds } = situation;
-  const old = oldJobs(situation).filter((job) => isLeaving(job) || serves(job, situation));
-  const hopeful = old.filter(
-    (job) =>
-      isLeaving(job) ||
-      job.health === null ||
-      (job.health === 'STARTING' && now < healthyBy(job, healthySeconds)),
-  );
-  const proven = old.filter((job) => job.redeployId === situation.redeploy.lastGood?.redeployId);
-  return [...stepsToHealthy(hopeful, situation), ...stepsToPutIn(proven)];
 }
 
 function stepsToSwitch(situation: RedeploySituation): RedeployStep[] {
@@ -134,14 +128,13 @@ function failingAfterSwitch(situation: RedeploySituation): RedeployStep[] | unde
   const noneHealthy = first !== undefined && !deploys.some((job) => job.health === 'HEALTHY');
   // For its cause the job is looked at once more, which an engine that doesn't answer could put off for ever.
   const late = situation.now >= situation.redeploy.deadlineAt;
-  const because: FailReason | undefined = ended
-    ? { kind: 'JOB_ENDED', jobId: ended.id }
-    : noneHealthy
-      ? late
-        ? { kind: 'DEADLINE' }
-        : { kind: 'NOT_HEALTHY', jobId: first.id }
-      : undefined;
-  return because && [{ do: 'FAIL', because }];
+  if (ended === undefined && !noneHealthy) return undefined;
+  const because: FailReason = late
+    ? { kind: 'DEADLINE' }
+    : ended
+      ? { kind: 'JOB_ENDED', jobId: ended.id }
+      : { kind: 'NOT_HEALTHY', jobId: first?.id ?? '' };
+  return [{ do: 'FAIL', because }];
 }
 
 /** Old workers need not wait: nobody sends them requests. */
@@ -194,13 +187,10 @@ export function stepsToUndoOverlap(situation: RedeploySituation): RedeployStep[]
   const failed: EndState = canceled ? 'CANCELED' : 'FAILED';
   if (now >= undoUntil(redeploy)) return [{ do: 'END', state: failed }];
   const own = ownJobs(situation).filter(isAlive);
-  const switched = redeploy.phases.some(({ phase }) => phase === 'SWITCH');
-  if (!switched) return own.length > 0 ? own.map(goes) : [{ do: 'END', state: failed }];
+  if (!hasSwitched(redeploy)) return own.length > 0 ? own.map(goes) : [{ do: 'END', state: failed }];
   if (phaseOf(redeploy) !== 'RESTORE') {
     // Nobody to go back to: what is left of the new ones serves on, and what is missing is replaced afterwards.
-    const backing = oldJobs(situation).some(
-      (job) => job.type === 'DEPLOY' && job.health === 'HEALTHY' && !isLeaving(job),
-    );
+    const backing = canReturn(redeploy, situation.jobs);
     return [backing && redeploy.previousId !== null ? { do: 'SWITCH_BACK' } : { do: 'END', state: failed }];
   }
   if (situation.proxies === 'BEHIND') return [waitForProxies(now, undoUntil(redeploy))];
@@ -219,8 +209,4 @@ function goes(job: JobView): RedeployStep {
 
 function ownJobs({ redeploy, jobs }: RedeploySituation): JobView[] {
   return jobs.filter((job) => job.redeployId === redeploy.id);
-}
-
-function oldJobs({ redeploy, jobs }: Pick<RedeploySituation, 'redeploy' | 'jobs'>): JobView[] {
-  return jobs.filter((job) => isAlive(job) && job.redeployId !== redeploy.id);
 }

@@ -6,7 +6,9 @@ import {
   isLeaving,
   keptOld,
   missingJobs,
+  oldJobs,
   replacedByRedeploy,
+  stepsForOld,
   stepsToHealthy,
   stepsToPutIn,
   stop,
@@ -22,7 +24,7 @@ export function stepsOfRecreate(situation: RedeploySituation): RedeployStep[] {
   if (now >= redeploy.deadlineAt) return [{ do: 'FAIL', because: { kind: 'DEADLINE' } }];
   switch (phaseOf(redeploy)) {
     case 'PULL_IMAGE':
-      return [{ do: 'OBTAIN_IMAGE' }];
+      return [{ do: 'OBTAIN_IMAGE' }, ...stepsForOld(situation)];
     case 'STOP_OLD':
       return stepsToStopOld(situation);
     case 'START_NEW':
@@ -34,8 +36,9 @@ export function stepsOfRecreate(situation: RedeploySituation): RedeployStep[] {
   }
 }
 
-function stepsToStopOld({ redeploy, jobs, workers }: RedeploySituation): RedeployStep[] {
-  const old = jobs.filter((job) => isAlive(job) && job.redeployId !== redeploy.id);
+function stepsToStopOld(situation: RedeploySituation): RedeployStep[] {
+  const { redeploy, workers } = situation;
+  const old = oldJobs(situation);
   if (old.length > 0) return old.map((job) => stop(job, replacedByRedeploy));
   return [{ do: 'ENTER_START_NEW', wanted: wantedJobs(redeploy.spec, workers) }];
 }

@@ -102,6 +102,14 @@ export function standOf(
     : 'BEHIND';
 }
 
+/** Whether a proxy sends the job new requests, or may. One that has been told nothing yet is led to by nobody. */
+export function maySendTo({ applied }: ProxyView, serviceId: string, jobId: string): boolean {
+  if (applied === null) return false;
+  if (applied.doubtful?.includes(serviceId)) return true;
+  const servers = applied.services.find((each) => each.serviceId === serviceId)?.servers ?? [];
+  return servers.some((server) => server.jobId === jobId && server.state === 'READY');
+}
+
 /** Services that a proxy has otherwise, or may have. */
 export function changedServices(before: AppliedRotation | null, now: ProxyRotation): string[] {
   const all = [...(before?.services ?? []), ...now.services].map((each) => each.serviceId);

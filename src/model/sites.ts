@@ -33,6 +33,12 @@ export interface SiteSpec {
   readonly corsOrigins: readonly string[];
 }
 
+/** The hosts of sites that may answer for this one: its own, and every domain that covers it. */
+export function hostsAbove(host: string): string[] {
+  const labels = host.replace(/^\./, '').split('.');
+  return [host, ...labels.map((_, index) => `.${labels.slice(index).join('.')}`)];
+}
+
 /** What a service proxy is deployed with. */
 export interface ProxySpec {
   readonly sites: readonly SiteSpec[];

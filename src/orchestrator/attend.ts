@@ -93,7 +93,8 @@ export async function attend(hold: Hold, asked: () => Promise<void>, crowd: Crow
       const situation = asOfNow(known, clock);
       const { steps, waitUntil } = decide(hold, situation, progress);
       const due = begin(hold, situation, steps, progress);
-      crowd.waits(isWaiting(begun));
+      // Who only waits to try again holds up nobody: with an engine that doesn't answer that is everybody.
+      crowd.waits(begun.size === 0 || isWaiting(begun));
       const hints = isWaiting(begun) && crowd.isDense() ? [] : [known.asked];
       if (begun.size > 0 || due !== undefined) await somethingHappens(begun, hold, hints, due);
       else if (known.written) progress.known = undefined;

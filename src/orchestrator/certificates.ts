@@ -10,10 +10,12 @@ import {
   listCertificatesDue,
 } from '../postgres/certificates.ts';
 import { change } from '../postgres/change.ts';
-import { takeDuty } from '../postgres/duties.ts';
+import { hasDuty, takeDuty } from '../postgres/duties.ts';
 import { readClock } from '../postgres/open.ts';
+import { LeaseLost } from '../postgres/replicas.ts';
 import { listProxies } from '../postgres/rotation.ts';
 import { ensureSecretFact } from '../postgres/secret-facts.ts';
+import { findRivalSite } from '../postgres/sites.ts';
 import type { Deps } from './deps.ts';
 import { keepCertificate, noteFailure } from './keep-certificate.ts';
 import { performTask } from './points.ts';
@@ -78,6 +80,9 @@ async function obtain(deps: Deps, row: CertificateRow, signal: AbortSignal): Pro
   const make = async () => newAccountKey();
   const accountKeyPem = await ensureSecretFact(store, vault, 'authority account key', make);
   const { environmentId } = row;
+  // A host may have moved since it was asked for: what was proven for one environment proves nothing for another.
+  const rival = await findRivalSite(store.db, environmentId, row.hosts);
+  if (rival !== undefined) throw new Error(`${rival.host} is a site of another environment.`);
   const answers = {
     publish: (token: string, answer: string) => publish(deps, environmentId, token, answer, signal),
     withdraw: (token: string) => withdraw(deps, environmentId, token),
@@ -95,6 +100,8 @@ async function publish(
 ): Promise<void> {
   const insert = async () => {
     await change(deps, async (current) => {
+      if (!(await hasDuty(current.tx, deps.replica, 'CERTIFICATES')))
+        throw new LeaseLost('the duty to obtain certificates has passed to another');
       await insertChallenge(current.tx, { token, environmentId, answer });
       await askProxies(current, environmentId);
     });
@@ -112,9 +119,11 @@ async function publish(
   await performTask(deps, 'PUBLISH_ANSWER', insert, taken);
 }
 
+/** Another replica that has the duty by now may rely on the same answer. */
 async function withdraw(deps: Deps, environmentId: string, token: string): Promise<void> {
   await change(deps, async (current) => {
-    await deleteChallenge(current.tx, token);
+    if (!(await hasDuty(current.tx, deps.replica, 'CERTIFICATES'))) return;
+    await deleteChallenge(current.tx, environmentId, token);
     await askProxies(current, environmentId);
   });
 }

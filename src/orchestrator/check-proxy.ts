@@ -22,8 +22,7 @@ export async function checkProxy(
   const prepared = prepareProxy(hold.deps, { environmentId, name, size: spec.size }, spec.proxy);
   const files = await prepared.then((start) => start.files, unfitLine);
   if (typeof files === 'string') return [files];
-  assertHeld(hold);
-  await runtime.removeContainer(name, installation.id);
+  await runtime.removeContainer(name, installation.id, () => assertHeld(hold));
   await runtime.startContainer(
     {
       name,

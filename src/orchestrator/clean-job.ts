@@ -60,8 +60,7 @@ async function remove(hold: Hold, job: JobRow): Promise<void> {
   try {
     const seen = await runtime.inspectContainer(name, installation.id);
     if (seen === undefined || !(isOwn(job, seen) || seen.state === 'CREATED')) return;
-    assertHeld(hold);
-    await runtime.removeContainer(name, installation.id);
+    await runtime.removeContainer(name, installation.id, () => assertHeld(hold));
   } catch (error) {
     if (!(error instanceof ForeignObject)) throw error;
   }

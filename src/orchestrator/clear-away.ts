@@ -7,7 +7,7 @@ import { updateService } from '../postgres/services.ts';
 import { deleteSecretsOf } from '../postgres/variables.ts';
 import { EngineFault, ForeignObject } from '../runtime/runtime.ts';
 import { checkName } from './check-proxy.ts';
-import { type Hold, type Outcome, perform } from './deps.ts';
+import { assertHeld, type Hold, type Outcome, perform } from './deps.ts';
 import type { Situation } from './situation.ts';
 
 export function clearAway(hold: Hold, { service }: Situation): Promise<Outcome> {
@@ -15,7 +15,7 @@ export function clearAway(hold: Hold, { service }: Situation): Promise<Outcome> 
   const { environmentId, id: serviceId, label } = service;
   const effect = async () => {
     await deps.forgetService(serviceId);
-    await removeCheck(deps, serviceId);
+    await removeCheck(hold, serviceId);
     for (const { commit } of await listReleasesBeyond(deps.store.db, serviceId, 0))
       await removeReleaseImage(hold, commit);
   };
@@ -33,15 +33,20 @@ export function clearAway(hold: Hold, { service }: Situation): Promise<Outcome> 
 }
 
 /** A stranger under its name is left alone. */
-async function removeCheck({ runtime, installation }: Hold['deps'], serviceId: string): Promise<void> {
-  await runtime.removeContainer(checkName(serviceId), installation.id).catch((error: unknown) => {
+async function removeCheck(hold: Hold, serviceId: string): Promise<void> {
+  const { runtime, installation } = hold.deps;
+  try {
+    await runtime.removeContainer(checkName(serviceId), installation.id, () => assertHeld(hold));
+  } catch (error) {
     if (!(error instanceof ForeignObject)) throw error;
-  });
+  }
 }
 
 /** One that somebody's container still runs stays: the engine refuses, now and at every other try. */
-async function removeReleaseImage({ deps, claim }: Hold, commit: string): Promise<void> {
+async function removeReleaseImage(hold: Hold, commit: string): Promise<void> {
+  const { deps, claim } = hold;
   const { serviceId } = claim;
+  assertHeld(hold);
   try {
     await deps.runtime.removeImage(releaseTag(serviceId, commit));
   } catch (error) {

@@ -48,8 +48,7 @@ export async function ensureRunning(
   if (present?.state === 'RUNNING' && present.labels[configured] === mark) return;
   const effect = async () => {
     await beforeStart();
-    assertKept(keeping);
-    if (present !== undefined) await runtime.removeContainer(name, installation.id);
+    await runtime.removeContainer(name, installation.id, () => assertKept(keeping));
     const spec = await specOf(keeping, imageId, mark);
     await runtime.startContainer(spec, () => assertKept(keeping));
   };

@@ -10,7 +10,7 @@ import { change } from '../postgres/change.ts';
 import { hasDuty, takeDuty } from '../postgres/duties.ts';
 import { doubtEdge, findEdge, readEdgeRotation, saveEdge, touchEdge } from '../postgres/edges.ts';
 import { LeaseLost } from '../postgres/replicas.ts';
-import { setRotation } from '../postgres/rotation.ts';
+import { endDraining } from '../postgres/rotation.ts';
 import { markDue } from '../postgres/services.ts';
 import { edgeCommands, edgeMaps, edgePrefix, edgeRotationFiles } from '../proxy/edge.ts';
 import type { RuntimeCommand } from '../proxy/rotation.ts';
@@ -145,22 +145,17 @@ async function note(deps: Deps, wanted: EdgeRotation): Promise<void> {
 
 async function finishDrained(keeping: Keeping, wanted: EdgeRotation): Promise<boolean> {
   const { deps } = keeping;
-  const draining = wanted.services.flatMap(({ serviceId, servers }) =>
-    servers.filter((server) => server.state === 'DRAIN').map(({ jobId }) => ({ jobId, serviceId })),
+  const draining = wanted.services.flatMap(({ servers }) =>
+    servers.filter((server) => server.state === 'DRAIN').map(({ jobId }) => jobId),
   );
   if (draining.length === 0) return false;
   const sessions = await channelTo(keeping).sessions(edgePrefix);
-  const done = draining.filter(({ jobId }) => (sessions.get(jobId) ?? 0) === 0);
+  const done = draining.filter((jobId) => (sessions.get(jobId) ?? 0) === 0);
   if (done.length > 0)
     await change(deps, async (current) => {
       if (!(await hasDuty(current.tx, deps.replica, 'EDGE'))) return;
-      await setRotation(
-        current.tx,
-        done.map((each) => each.jobId),
-        'OUT',
-      );
-      await markDue(current.tx, [...new Set(done.map((each) => each.serviceId))]);
-      current.nudge('due');
+      // One that only fails its check stays wanted.
+      if ((await endDraining(current.tx, done)).length > 0) current.nudge('due');
     });
   return true;
 }

@@ -72,7 +72,7 @@ export async function compareAll(deps: Deps): Promise<void> {
 }
 
 function differs({ address }: Compared, seen: ContainerView | undefined): boolean {
-  const moved = seen?.address !== undefined && address !== null && seen.address !== address;
+  const moved = seen?.address !== undefined && seen.address !== address;
   return seen?.state !== 'RUNNING' || moved;
 }
 

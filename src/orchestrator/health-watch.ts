@@ -76,8 +76,9 @@ async function jobsDue(deps: Deps, watches: Map<string, Watch>): Promise<Watched
 
 async function watchOnce(deps: Deps, job: WatchedJob, watches: Map<string, Watch>): Promise<void> {
   const watch = watches.get(job.id);
-  if (watch === undefined || job.address === null) return;
+  if (watch === undefined) return;
   try {
+    if (job.address === null) return;
     const check = job.check ?? standardCheck;
     const target = { address: job.address, runtime: job.runtime, check: job.check };
     const { healthy, output } = await deps.probeHealth(target, check.timeoutSeconds * 1000);

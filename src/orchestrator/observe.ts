@@ -45,9 +45,9 @@ async function lookAtSettled(hold: Hold, job: JobRow): Promise<ContainerView | u
   }
 }
 
-/** The engine gives one that it starts again any address that is free then. */
+/** The engine gives one that it starts again any address that is free then; in between it has none. */
 async function noteAddress(hold: Hold, job: JobRow, { address }: ContainerView): Promise<boolean> {
-  if (address === undefined || job.address === null || address === job.address) return false;
+  if (address === undefined || address === job.address) return false;
   await write(hold, async (change) => {
     await updateJob(change.tx, job.id, { address });
     await askProxies(change, job.environmentId);

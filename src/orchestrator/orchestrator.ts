@@ -1,7 +1,14 @@
 // The loops that make what is wanted so. They take no input: a nudge or the clock wakes them, they read, and do.
 
 import { waitForAny } from '../clock.ts';
-import { type Claim, claimServices, LeaseLost, releaseService, renewLeases } from '../postgres/replicas.ts';
+import {
+  type Claim,
+  claimServices,
+  LeaseLost,
+  releaseAfterFailure,
+  releaseService,
+  renewLeases,
+} from '../postgres/replicas.ts';
 import { attend, type Crowd } from './attend.ts';
 import { openBells } from './bells.ts';
 import { type BuildDeps, build, nextBuild } from './build.ts';
@@ -150,11 +157,12 @@ async function attendOnce(hold: Hold, asked: () => Promise<void>, crowd: Crowd):
   } catch (error) {
     if (error instanceof LeaseLost) return;
     // Closing: given back as due, so that whoever comes next goes on at once.
-    const failed = !signal.aborted;
-    if (failed)
+    const released = signal.aborted
+      ? releaseService(deps.store, deps.replica, claim, -1, null)
+      : releaseAfterFailure(deps.store, deps.replica, claim);
+    if (!signal.aborted)
       deps.logger.error({ err: error, serviceId: claim.serviceId }, 'attending to a service failed');
-    const dueAt = new Date(deps.clock.date().getTime() + (failed ? 1_000 : 0));
-    await releaseService(deps.store, deps.replica, claim, -1, dueAt).catch(() => {});
+    await released.catch(() => {});
   }
 }
 

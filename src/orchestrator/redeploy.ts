@@ -195,6 +195,8 @@ export async function recordEnd(
       runningRedeployId: redeploy.id,
       runningSpec: redeploy.spec,
       runningImageId: redeploy.imageId,
+      // One that was stopped stays so until it runs again: a redeploy that fails or is canceled starts nothing.
+      stopped: false,
     };
     await updateService(change.tx, serviceId, running);
   } else if (state === 'FAILED' && !redeploy.spec.rollBack && hasStoppedOld(redeploy)) {

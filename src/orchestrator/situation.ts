@@ -58,7 +58,11 @@ export function withWritten(situation: Situation, { redeploy, jobs = [] }: Writt
   return { ...situation, redeploy: redeploy ?? situation.redeploy, jobs: inOrder };
 }
 
-async function listFollowers({ store, installation }: Deps, service: ServiceRow): Promise<ProxyView[]> {
+/** Who is to take over the rotation of the service's jobs. */
+export async function listFollowers(
+  { store, installation }: Deps,
+  service: ServiceRow,
+): Promise<ProxyView[]> {
   if (service.type === 'CODE') return listProxies(store.db, service.environmentId);
   if (service.type !== 'SERVICE_PROXY') return [];
   const edge = await findEdge(store.db, installation.podId);
@@ -68,11 +72,9 @@ async function listFollowers({ store, installation }: Deps, service: ServiceRow)
 }
 
 async function readRouted(reader: Reader, environmentId: string): Promise<Situation['routed']> {
-  const [wanted, draining] = await Promise.all([
-    readRotation(reader, environmentId),
-    listDraining(reader, environmentId),
-  ]);
-  return { wanted, draining };
+  // In this order: who begins to be drained in between is draining in what is wanted, and so not yet waited for.
+  const draining = await listDraining(reader, environmentId);
+  return { wanted: await readRotation(reader, environmentId), draining };
 }
 
 const nothingElse = { challenges: {}, certificates: {} };
@@ -94,7 +96,7 @@ export function redeploySituation(
   const { service, jobs, workers, now } = situation;
   const { runningRedeployId, runningSpec } = service;
   const lastGood =
-    runningRedeployId === null || runningSpec === null
+    runningRedeployId === null || runningSpec === null || service.stopped
       ? null
       : { redeployId: runningRedeployId, spec: runningSpec };
   const state = redeploy.state as RedeployView['state'];

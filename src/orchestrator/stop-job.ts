@@ -1,18 +1,21 @@
 // Stopping a job: told before it begins, TERM and the grace period, then what was seen.
 import { containerName } from '../model/jobs.ts';
 import { drainSeconds } from '../model/overlap.ts';
+import { maySendTo } from '../model/rotation.ts';
 import { stopGraceSeconds } from '../model/service-types/code.ts';
 import { findEngineKind } from '../model/service-types/index.ts';
 import type { Change } from '../postgres/change.ts';
 import type { JobRow } from '../postgres/jobs.ts';
-import { drainAtMost, isDraining } from '../postgres/rotation.ts';
+import { drainAtMost, secondsToDrain } from '../postgres/rotation.ts';
 import { ForeignObject } from '../runtime/runtime.ts';
 import { type Hold, nothing, type Outcome, perform, write } from './deps.ts';
 import { askProxies, movedOnly, recordMove } from './record-job.ts';
-import { type Situation, standingOf } from './situation.ts';
+import { listFollowers, type Situation, standingOf } from './situation.ts';
 
 /** Whether a job has drained is looked at after so long, then as often as makes it known a fifth later than it is. */
 const lookAgainMs = 50;
+/** Beyond the time to drain. */
+const untoldSeconds = 60;
 
 export async function stopJob(
   hold: Hold,
@@ -44,8 +47,12 @@ export function hasToDrain(situation: Situation, job: JobRow): boolean {
   return rotates && standingOf(situation) !== 'NONE';
 }
 
-/** No new requests; what it has begun may end, for so long. Which has happened is told by the proxies' holder. */
-async function drainJob(hold: Hold, { service }: Situation, job: JobRow): Promise<void> {
+/**
+ * No new requests; what it has begun may end, for so long. Which has happened is told by the proxies' holder. While a proxy
+ * still may send it new ones, it is not stopped: requests would go nowhere.
+ */
+async function drainJob(hold: Hold, situation: Situation, job: JobRow): Promise<void> {
+  const { service } = situation;
   await perform(hold, 'DRAIN_JOB', nothing, async (change) => {
     await drainAtMost(change.tx, job.id, drainSeconds);
     await askProxies(change, service.environmentId);
@@ -53,8 +60,22 @@ async function drainJob(hold: Hold, { service }: Situation, job: JobRow): Promis
   });
   const { clock, store } = hold.deps;
   const since = clock.now();
-  while (await isDraining(store.db, job.id))
+  for (;;) {
+    const seconds = await secondsToDrain(store.db, job.id);
+    if (seconds === undefined || seconds <= -patienceOf(situation)) return;
+    if (seconds <= 0 && !(await isServed(hold, situation, job))) return;
     await clock.sleep(Math.max(lookAgainMs, (clock.now() - since) / 5), hold.signal);
+  }
+}
+
+/** For so many seconds proxies that can't be told are waited for. A redeploy by RECREATE has its deadline for that. */
+function patienceOf({ redeploy }: Situation): number {
+  if (redeploy === undefined) return untoldSeconds;
+  return redeploy.spec.strategy === 'RECREATE' ? Number.POSITIVE_INFINITY : 0;
+}
+
+async function isServed({ deps }: Hold, { service }: Situation, { id }: JobRow): Promise<boolean> {
+  return (await listFollowers(deps, service)).some((proxy) => maySendTo(proxy, service.id, id));
 }
 
 /** Told before anything is sent to the container. */

@@ -39,7 +39,8 @@ export function switchToNew(hold: Hold, situation: Situation, redeploy: Redeploy
     await setRotation(change.tx, fresh, 'IN');
     await setRotation(change.tx, old, 'DRAINING');
     const { id: runningRedeployId, spec: runningSpec, imageId: runningImageId } = redeploy;
-    await updateService(change.tx, service.id, { runningRedeployId, runningSpec, runningImageId });
+    const running = { runningRedeployId, runningSpec, runningImageId };
+    await updateService(change.tx, service.id, { ...running, stopped: false });
     await askProxies(change, service.environmentId);
     return undefined;
   });

@@ -3,12 +3,13 @@
 // so no two ever tell a proxy different things.
 
 import { containerName } from '../model/jobs.ts';
+import { drainSeconds } from '../model/overlap.ts';
 import { changedJobs, changedServices, type ProxyRotation } from '../model/rotation.ts';
 import type { ProxySpec } from '../model/sites.ts';
 import type { Change } from '../postgres/change.ts';
 import type { JobRow } from '../postgres/jobs.ts';
 import { findOpenRedeploys } from '../postgres/redeploys.ts';
-import { listProxies, readRotation, saveApplied } from '../postgres/rotation.ts';
+import { drainFromNow, listProxies, readRotation, saveApplied } from '../postgres/rotation.ts';
 import { listServicesById, markDue } from '../postgres/services.ts';
 import { certificateFile, rotationFiles } from '../proxy/configuration.ts';
 import { owner, ports } from '../proxy/layout.ts';
@@ -72,14 +73,17 @@ async function apply(hold: Hold, job: JobRow, rotation: ProxyRotation): Promise<
   await api.apply(commands, () => assertHeld(hold));
 }
 
-/** Those it serves that have become others since it was last told. */
+/** Those it serves that have become others since it was last told; of one that is deleted it keeps what it has. */
 function renewedCertificates(
   deps: Deps,
   { applied }: JobRow,
   { certificates }: ProxySpec,
   wanted: ProxyRotation,
 ): Promise<Map<string, string>> {
-  const others = certificates.filter((id) => wanted.certificates[id] !== applied?.certificates[id]);
+  const others = certificates.filter((id) => {
+    const fingerprint = wanted.certificates[id];
+    return fingerprint !== undefined && fingerprint !== applied?.certificates[id];
+  });
   return openCertificates(deps, others);
 }
 
@@ -103,6 +107,8 @@ async function tell(change: Change, proxy: JobRow, wanted: ProxyRotation): Promi
   const { environmentId } = proxy;
   const others = (await listProxies(change.tx, environmentId)).filter((each) => each.jobId !== proxy.id);
   const changed = changedJobs(proxy.applied, wanted);
+  const drained = changed.filter(({ rotation }) => rotation === 'DRAINING').map(({ jobId }) => jobId);
+  await drainFromNow(change.tx, drained, drainSeconds);
   const serviceIds = changedServices(proxy.applied, wanted);
   if (serviceIds.length === 0) return;
   // Their rows are held from here on: none of their redeploys ends before this is told.

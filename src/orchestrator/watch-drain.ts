@@ -1,8 +1,6 @@
 // Waiting for jobs to finish what they have begun: the proxies say how many requests of a job are under way. One that has
 // none on any proxy is out of rotation; its own service goes on with it then.
-import { listJobsById } from '../postgres/jobs.ts';
-import { setRotation } from '../postgres/rotation.ts';
-import { markDue } from '../postgres/services.ts';
+import { endDraining } from '../postgres/rotation.ts';
 import { type Hold, type Outcome, perform } from './deps.ts';
 import { askProxies } from './record-job.ts';
 import type { Situation } from './situation.ts';
@@ -20,14 +18,7 @@ export function watchDrain(hold: Hold, situation: Situation): Promise<Outcome> {
     () => findDone(hold, situation),
     async (change, done) => {
       if (done.length === 0) return undefined;
-      const still = await listJobsById(change.tx, done);
-      const draining = still.filter((job) => job.rotation === 'DRAINING');
-      await setRotation(
-        change.tx,
-        draining.map((job) => job.id),
-        'OUT',
-      );
-      await markDue(change.tx, [...new Set(draining.map((job) => job.serviceId))]);
+      await endDraining(change.tx, done);
       await askProxies(change, environmentId);
       return undefined;
     },

@@ -140,8 +140,10 @@ export async function insertChallenge(
   await tx.insert(challenges).values(row).onConflictDoNothing();
 }
 
-export async function deleteChallenge(tx: Transaction, token: string): Promise<void> {
-  await tx.delete(challenges).where(eq(challenges.token, token));
+export async function deleteChallenge(tx: Transaction, environmentId: string, token: string): Promise<void> {
+  await tx
+    .delete(challenges)
+    .where(and(eq(challenges.environmentId, environmentId), eq(challenges.token, token)));
 }
 
 /** What a process that died had not withdrawn; no authority asks for so long. */

@@ -3,6 +3,7 @@ import { and, eq, inArray, isNotNull, isNull, sql } from 'drizzle-orm';
 import type { AppliedEdge, EdgePlace, EdgeRotation } from '../model/edge.ts';
 import { type RotatedJob, wantedRotation } from '../model/rotation.ts';
 import { serviceProxy } from '../model/service-types/service-proxy.ts';
+import { hostsAbove } from '../model/sites.ts';
 import type { Reader, Transaction } from './open.ts';
 import { edges } from './tables/edges.ts';
 import { environments } from './tables/environments.ts';
@@ -60,40 +61,39 @@ export async function readEdgeRotation(reader: Reader, podId: string): Promise<E
   return { ...rotation, places: Object.fromEntries(places) };
 }
 
+interface RoutingProxy {
+  readonly id: string;
+  readonly environmentId: string;
+  readonly hosts: string[] | null;
+}
+
 /**
- * A host that has moved is in two running proxies until the one it has left is redeployed: the environment that has its site
- * now gets its visitors, or the older one when none has.
+ * A host that has moved, or is covered by a domain that another environment has by now, is in two running proxies until the
+ * one it has left is redeployed: the environment whose site gets its visitors now has it, or the older one when none does.
  */
-async function hostsElsewhere(
-  reader: Reader,
-  proxies: readonly {
-    readonly id: string;
-    readonly environmentId: string;
-    readonly hosts: string[] | null;
-  }[],
-): Promise<Set<string>> {
-  const holders = new Map<string, { readonly id: string; readonly environmentId: string }[]>();
-  for (const proxy of proxies)
-    for (const host of proxy.hosts ?? []) holders.set(host, [...(holders.get(host) ?? []), proxy]);
-  const shared = [...holders].filter(([, several]) => several.length > 1);
-  if (shared.length === 0) return new Set();
+async function hostsElsewhere(reader: Reader, proxies: readonly RoutingProxy[]): Promise<Set<string>> {
+  const holders = Map.groupBy(
+    proxies.flatMap((proxy) => (proxy.hosts ?? []).map((host) => ({ proxy, host }))),
+    ({ host }) => host,
+  );
+  const contested = [...holders].flatMap(([host, own]) => {
+    const above = hostsAbove(host).flatMap((each) => holders.get(each) ?? []);
+    const environments = new Set([...own, ...above].map(({ proxy }) => proxy.environmentId));
+    return environments.size > 1 ? [{ host, own: own.map(({ proxy }) => proxy), above }] : [];
+  });
+  if (contested.length === 0) return new Set();
+  const asked = contested.flatMap(({ host, above }) => [host, ...above.map((each) => each.host)]);
   const living = await reader
     .select({ host: sites.host, environmentId: sites.environmentId })
     .from(sites)
-    .where(
-      and(
-        isNull(sites.deletedAt),
-        inArray(
-          sites.host,
-          shared.map(([host]) => host),
-        ),
-      ),
-    );
+    .where(and(isNull(sites.deletedAt), inArray(sites.host, [...new Set(asked)])));
   const owners = new Map(living.map(({ host, environmentId }) => [host, environmentId]));
   return new Set(
-    shared.flatMap(([host, several]) => {
-      const inOrder = several.toSorted((a, b) => (a.id < b.id ? -1 : 1));
-      const keeper = inOrder.find(({ environmentId }) => environmentId === owners.get(host)) ?? inOrder[0];
+    contested.flatMap(({ host, own, above }) => {
+      const inOrder = own.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+      const owned = inOrder.find(({ environmentId }) => environmentId === owners.get(host));
+      const covered = above.some((each) => each.proxy.environmentId === owners.get(each.host));
+      const keeper = owned ?? (covered ? undefined : inOrder[0]);
       return inOrder.filter((proxy) => proxy !== keeper).map(({ id }) => `${id} ${host}`);
     }),
   );

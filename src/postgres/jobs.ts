@@ -137,6 +137,8 @@ export function listJobsToJudge(
     ids.length === 0 ? undefined : or(inArray(jobs.redeployId, ids), inArray(jobs.restoredBy, ids));
   // The condition of the index jobs_alive, word for word.
   const unfinished = sql`(${jobs.state} in ('SCHEDULED', 'STARTING', 'RUNNING', 'STOPPING') or not ${jobs.cleaned})`;
+  // Of tasks there may be thousands.
+  const lasting = inArray(jobs.type, ['DEPLOY', 'WORKER']);
   const recent = sql`${jobs.createdAt} > now() - make_interval(secs => ${windowSeconds})`;
   return reader
     .select()
@@ -146,7 +148,7 @@ export function listJobsToJudge(
         not(eq(jobs.type, 'BUILD')),
         or(
           and(eq(jobs.serviceId, serviceId), unfinished),
-          involved && and(eq(jobs.serviceId, serviceId), involved, recent),
+          involved && and(eq(jobs.serviceId, serviceId), lasting, involved, recent),
         ),
       ),
     )

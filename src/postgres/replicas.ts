@@ -244,6 +244,12 @@ export async function releaseService(
   );
 }
 
+/** After a failure: at once would be without a pause, for as long as it lasts. */
+export async function releaseAfterFailure(store: Store, replica: Replica, claim: Claim): Promise<void> {
+  const set = { leaseHolder: null, leaseUntil: null, dueAt: sql`now() + interval '1 second'` };
+  await withDeadline(store, store.db.update(services).set(set).where(isHeld(replica, claim)).execute());
+}
+
 /** Marks services as due now. */
 export function dueNow() {
   return { dueAt: sql`now()`, attention: sql`${services.attention} + 1` };

@@ -49,7 +49,7 @@ export async function requestRedeploy(
       ...request,
       deadlineSeconds: request.deadlineSeconds + secondsAfterSwitch(spec),
     }),
-    updateService(tx, serviceId, { stopped: false, failingSince: null, budgetFrom: null }, true),
+    updateService(tx, serviceId, { failingSince: null, budgetFrom: null }, true),
   ]);
   emit({
     environmentId,

@@ -14,6 +14,7 @@ import { listFingerprints } from './certificates.ts';
 import type { JobRow } from './jobs.ts';
 import type { Reader, Transaction } from './open.ts';
 import { dueNow } from './replicas.ts';
+import { markDue } from './services.ts';
 import { listChallenges } from './sites.ts';
 import { jobs } from './tables/jobs.ts';
 import { services } from './tables/services.ts';
@@ -161,14 +162,39 @@ export async function drainAtMost(tx: Transaction, jobId: string, seconds: numbe
     .where(and(eq(jobs.id, jobId), inArray(jobs.rotation, ['IN', 'DRAINING'])));
 }
 
-/** Whether it may still be finishing something, and its time isn't over. */
-export async function isDraining(reader: Reader, jobId: string): Promise<boolean> {
-  const waiting = sql`${jobs.rotation} = 'DRAINING' and ${jobs.drainUntil} > now() and ${jobs.state} = 'RUNNING'`;
-  const rows = await reader
-    .select({ id: jobs.id })
+/** For how many seconds it may still finish what it has begun, past its time below zero; undefined: it is not being drained. */
+export async function secondsToDrain(reader: Reader, jobId: string): Promise<number | undefined> {
+  const draining = sql`${jobs.rotation} = 'DRAINING' and ${jobs.drainUntil} is not null and ${jobs.state} = 'RUNNING'`;
+  const [row] = await reader
+    .select({ seconds: sql<number>`extract(epoch from ${jobs.drainUntil} - now())::float8` })
     .from(jobs)
-    .where(and(eq(jobs.id, jobId), waiting));
-  return rows.length > 0;
+    .where(and(eq(jobs.id, jobId), draining));
+  return row?.seconds;
+}
+
+/** The time of these jobs to finish what they have begun counts from now: only now they get no new requests. */
+export async function drainFromNow(
+  tx: Transaction,
+  jobIds: readonly string[],
+  seconds: number,
+): Promise<void> {
+  if (jobIds.length === 0) return;
+  await tx
+    .update(jobs)
+    .set({ drainUntil: sql`now() + make_interval(secs => ${seconds})` })
+    .where(and(inArray(jobs.id, [...jobIds]), eq(jobs.rotation, 'DRAINING'), isNotNull(jobs.drainUntil)));
+}
+
+/** Who of these was being drained is out of rotation now, and their services go on with them; answers with the services. */
+export async function endDraining(tx: Transaction, jobIds: readonly string[]): Promise<string[]> {
+  const rows = await tx
+    .update(jobs)
+    .set({ rotation: 'OUT', drainUntil: null })
+    .where(and(inArray(jobs.id, [...jobIds]), eq(jobs.rotation, 'DRAINING')))
+    .returning({ serviceId: jobs.serviceId });
+  const serviceIds = [...new Set(rows.map(({ serviceId }) => serviceId))];
+  await markDue(tx, serviceIds);
+  return serviceIds;
 }
 
 /** A healthy job of what the service runs gets requests, wherever it was before. */

@@ -1,7 +1,7 @@
 // Rows of sites, and what a service proxy's spec is made of from them. Sites whose service or certificate isn't there are
 // left out of a spec: one bad site takes no other with it.
 import { and, asc, eq, inArray, isNotNull, isNull, like, ne, or, sql } from 'drizzle-orm';
-import type { ProxySpec, SiteSpec } from '../model/sites.ts';
+import { hostsAbove, type ProxySpec, type SiteSpec } from '../model/sites.ts';
 import type { Reader, Transaction } from './open.ts';
 import { type PageRequest, pagesByParent } from './pages.ts';
 import { services } from './tables/services.ts';
@@ -19,30 +19,29 @@ export async function insertSite(
   return made;
 }
 
-/**
- * A living site of another environment that has this host, covers it or is covered by it. Nobody else makes a site until
- * this transaction has ended.
- */
-export async function findRivalSite(
-  tx: Transaction,
-  environmentId: string,
-  host: string,
-): Promise<SiteRow | undefined> {
+/** Nobody else makes a site until this transaction has ended. */
+export async function holdHosts(tx: Transaction): Promise<void> {
   await tx.execute(sql`select pg_advisory_xact_lock(${hostsLock})`);
-  const labels = host.replace(/^\./, '').split('.');
-  const above = labels.map((_, index) => `.${labels.slice(index).join('.')}`);
+}
+
+/** A living site of another environment that has one of these hosts, covers it or is covered by it. */
+export async function findRivalSite(
+  reader: Reader,
+  environmentId: string,
+  hosts: readonly string[],
+): Promise<SiteRow | undefined> {
   // Hosts have none of LIKE's own characters.
-  const below = host.startsWith('.')
-    ? or(eq(sites.host, host.slice(1)), like(sites.host, `%${host}`))
-    : undefined;
-  const [rival] = await tx
+  const below = hosts
+    .filter((host) => host.startsWith('.'))
+    .map((host) => or(eq(sites.host, host.slice(1)), like(sites.host, `%${host}`)));
+  const [rival] = await reader
     .select()
     .from(sites)
     .where(
       and(
         ne(sites.environmentId, environmentId),
         isNull(sites.deletedAt),
-        or(inArray(sites.host, [host, ...above]), below),
+        or(inArray(sites.host, hosts.flatMap(hostsAbove)), ...below),
       ),
     )
     .limit(1);

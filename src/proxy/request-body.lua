@@ -15,9 +15,12 @@ end
 
 function RequestBody:http_headers(txn, message)
   if message.channel:is_resp() then return filter.CONTINUE end
-  local told = txn.sf:req_fhdr("content-length") ~= "" or txn.sf:req_fhdr("upgrade") ~= ""
   local chunked = txn.sf:req_fhdr("transfer-encoding") ~= ""
-  if not told and (chunked or not seldom_with_body[txn.sf:method()]) then
+  local tunnel = txn.sf:req_fhdr("upgrade") ~= "" and not chunked
+  local told = txn.sf:req_fhdr("content-length") ~= "" or tunnel
+  -- By HTTP/2 a body is announced by nothing.
+  local unannounced = chunked or txn.sf:req_ver() == "2.0"
+  if not told and (unannounced or not seldom_with_body[txn.sf:method()]) then
     filter.register_data_filter(self, message.channel)
   end
   return filter.CONTINUE

@@ -40,9 +40,15 @@ export async function stopContainer(
 }
 
 /** Removes it with the volumes that the engine made for it alone; one that still runs is killed. */
-export async function removeContainer(engine: Engine, name: string, installation: string): Promise<void> {
+export async function removeContainer(
+  engine: Engine,
+  name: string,
+  installation: string,
+  beforeRemoval: () => void = () => {},
+): Promise<void> {
   const found = await inspectContainer(engine, name, installation);
   if (!found) return;
+  beforeRemoval();
   await engine.askIfThere({
     operation: `remove container ${name}`,
     method: 'DELETE',

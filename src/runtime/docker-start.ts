@@ -42,7 +42,10 @@ export async function startContainer(
   }
   if (fault && started.state === 'CREATED') {
     const refusal = asRefusal(fault);
-    if (refusal === fault && isBroken(fault)) await removeUnstarted(engine, spec.name, created.id);
+    if (refusal === fault && isBroken(fault)) {
+      beforeStart();
+      await removeUnstarted(engine, spec.name, created.id);
+    }
     throw refusal;
   }
   return started;
@@ -56,13 +59,13 @@ function isBroken(fault: EngineFault): boolean {
   return (fault.statusCode ?? 0) >= 500;
 }
 
-/** By the engine's word it never ran, so nothing is lost; the next try makes another. */
+/** By the engine's word it never ran, so nothing is lost; the next try makes another. One that runs after all is refused. */
 async function removeUnstarted(engine: Engine, name: string, id: string): Promise<void> {
   await engine.askIfThere({
     operation: `remove container ${name}`,
     method: 'DELETE',
     path: pathOf`/containers/${id}`,
-    query: { force: true, v: true },
+    query: { v: true },
     deadlineMs: engine.deadlines.remove,
   });
 }

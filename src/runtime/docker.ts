@@ -47,7 +47,7 @@ export function openDocker(options: DockerOptions): Runtime {
     gatewayOf: (network) => gatewayOf(engine, network),
     inspectContainer: (name, installation) => inspectContainer(engine, name, installation),
     stopContainer: (name, installation, grace, id) => stopContainer(engine, name, installation, grace, id),
-    removeContainer: (name, installation) => removeContainer(engine, name, installation),
+    removeContainer: (...args) => removeContainer(engine, ...args),
     waitContainer: (name, signal) => waitContainer(engine, name, signal),
     inventory: (installation) => takeInventory(engine, installation),
     memoryUse: (id) => memoryUse(engine, id),

@@ -214,7 +214,8 @@ export interface Runtime {
     graceSeconds: number,
     id?: string,
   ): Promise<ContainerView | undefined>;
-  removeContainer(name: string, installation: string): Promise<void>;
+  /** `beforeRemoval` is called right before the engine is asked to, and what it throws is the answer. */
+  removeContainer(name: string, installation: string, beforeRemoval?: () => void): Promise<void>;
   /** Answers when the container has exited or the signal fires (then undefined). */
   waitContainer(name: string, signal: AbortSignal): Promise<void>;
   inventory(installation: string): Promise<Inventory>;

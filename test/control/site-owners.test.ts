@@ -76,6 +76,23 @@ test('a host that has moved leads to one place, before and after the proxy that 
   expect(await holders()).toEqual([other.proxy]);
 });
 
+test('a host that was given up goes to whoever covers it now, once a proxy of theirs does', async () => {
+  const other = await makeRouted(api.control, api.admin, `other-${made}`);
+  const name = host('left');
+  const { podId } = api.control.installation;
+  const hostsOf = async ({ proxy }: Routed) =>
+    (await readEdgeRotation(api.control.store.db, podId)).places[proxy]?.hosts ?? [];
+  const { ids } = await site(name);
+  await deployed(api.control, own);
+  await deleteSite(api.control, api.admin, { siteId: ids.siteId });
+  const covering = host('').replace('.', '');
+  await site(`.${covering}`, {}, other);
+  expect(await hostsOf(own)).toContain(name);
+  await deployed(api.control, other);
+  expect(await hostsOf(own)).not.toContain(name);
+  expect(await hostsOf(other)).toContain(`.${covering}`);
+});
+
 test('a site keeps the certificate that it has until another is ready', async () => {
   const name = host('secure');
   const { certificateId } = await addCertificate(api.control, own, [name]);

@@ -1,6 +1,7 @@
 // Tasks of one service: ten at a time, counted under the service's lock, so that no crowd passes; the refusal says how many
 // there may be and how many there are.
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { listJobsToJudge } from '../../src/postgres/jobs.ts';
 import { type Api, openApi } from '../support/api.ts';
 import { type Furnished, furnish } from '../support/furnish.ts';
 
@@ -52,6 +53,19 @@ test('the eleventh is refused with the limit and how many there are, and leaves 
   expect(refused).toMatchObject(limited);
   expect(refused.message).toMatch(/^10 tasks of web have not ended yet\./);
   expect(await api.dump()).toBe(before);
+});
+
+test('those that have ended, however many, are no part of what is decided from', async () => {
+  for (let number = 0; number < 10; number++) await runTask();
+  const { db, raw } = api.control.store;
+  const serviceId = idOf(own.Service);
+  const [ran] = await raw`select id from redeploys where service_id = ${serviceId} limit 1`;
+  const seen = async () =>
+    (await listJobsToJudge(db, serviceId, [ran?.id], 3_600)).filter(({ type }) => type === 'TASK').length;
+  expect(await seen()).toBe(10);
+  await raw`update jobs set redeploy_id = ${ran?.id}, state = 'FINISHED', cleaned = true
+    where type = 'TASK' and service_id = ${serviceId}`;
+  expect(await seen()).toBe(0);
 });
 
 test('of thirty at once ten are taken', async () => {

@@ -5,8 +5,10 @@ import { deleteService, stopService } from '../../src/control/delete-service.ts'
 import { cancelRedeploy } from '../../src/control/redeploy.ts';
 import { createToken, revokeToken } from '../../src/control/tokens.ts';
 import { updateService } from '../../src/control/update-service.ts';
+import { newId } from '../../src/ids.ts';
 import type { Caller } from '../../src/model/callers.ts';
 import type { FailureCause } from '../../src/model/failures.ts';
+import { insertJobs } from '../../src/postgres/jobs.ts';
 import { listRedeploysById, updateRedeploy } from '../../src/postgres/redeploys.ts';
 import { type Api, openApi } from '../support/api.ts';
 import { makeRouted, openRedeploys, toldBy } from './routed.ts';
@@ -61,6 +63,24 @@ test('one that has failed and is being undone is not canceled any more', async (
   await expect(cancelRedeploy(api.control, api.admin, { redeployId })).rejects.toMatchObject({
     code: 'CONFLICT',
   });
+});
+
+test('one that has switched is canceled only while something of before is healthy', async () => {
+  const { environmentId, serviceId, redeployId } = await newCache('switched');
+  const { store } = api.control;
+  const phases = JSON.stringify([{ ...running, phase: 'SWITCH' }]);
+  await store.raw`update redeploys set strategy = 'OVERLAP', phases = ${phases}::text::jsonb where id = ${redeployId}`;
+  const old = { id: newId(), environmentId, serviceId, image: 'sha256:0', type: 'DEPLOY' as const };
+  await store.db.transaction((tx) =>
+    insertJobs(tx, [{ ...old, state: 'RUNNING', health: 'UNHEALTHY', startedAt: new Date() }]),
+  );
+  await expect(cancelRedeploy(api.control, api.admin, { redeployId })).rejects.toMatchObject({
+    code: 'CONFLICT',
+    message: expect.stringContaining('nothing to go back to'),
+  });
+  expect((await listRedeploysById(store.db, [redeployId]))[0]?.cancelRequested).toBe(false);
+  await store.raw`update jobs set health = 'HEALTHY' where id = ${old.id}`;
+  await cancelRedeploy(api.control, api.admin, { redeployId });
 });
 
 test('a service that carries a customization is deleted by operators alone', async () => {

@@ -43,6 +43,24 @@ test.each<[string, RedeploySituation, RedeployStep[]]>([
     [{ do: 'OBTAIN_IMAGE' }],
   ],
   [
+    'while it is obtained what serves comes to health, and who is to stop stops',
+    redeploying({ phases: phases('PREPARE', 'PULL_IMAGE') }, [
+      job('a', 'old', { state: 'SCHEDULED', health: null, startedAt: null }),
+      job('b', 'old', { health: 'STARTING', startedAt: ago(10) }),
+      job('c', 'old', { stopRequested: true }),
+      job('d', 'old', { rotation: 'DRAINING' }),
+      job('e', 'old'),
+      ended('f', 'old', 5),
+    ]),
+    [
+      { do: 'OBTAIN_IMAGE' },
+      start('a'),
+      { do: 'VERIFY_JOB', jobId: 'b', until: ago(-110) },
+      stop('c', 'Stopped on request'),
+      { do: 'PUT_IN', jobId: 'd' },
+    ],
+  ],
+  [
     'stop what is alive and not its own, all at once',
     redeploying({ phases: until.stopOld }, [job('a', 'old'), leaving('b'), ended('c', 'old', 5)]),
     [stop('a', replaced), stop('b', replaced)],

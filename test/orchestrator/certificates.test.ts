@@ -1,11 +1,10 @@
 // Certificates from asking for them to what a visitor is shown: obtained of a real authority, whose questions come through
 // the edge and the environment's own proxy, renewed while visitors are there, refused, brought, and signed by themselves.
-import { Agent } from 'node:https';
-import { setTimeout as sleep } from 'node:timers/promises';
+import type { Agent } from 'node:https';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { uploadCertificate } from '../../src/control/certificates.ts';
+import { deleteCertificate, uploadCertificate } from '../../src/control/certificates.ts';
 import { disableMaintenance, enableMaintenance } from '../../src/control/maintenance.ts';
-import { createSite, updateSite } from '../../src/control/sites.ts';
+import { createSite, deleteSite, updateSite } from '../../src/control/sites.ts';
 import { certificateLimits } from '../../src/model/certificates.ts';
 import { containerName } from '../../src/model/jobs.ts';
 import {
@@ -18,6 +17,7 @@ import { ask } from '../proxy/asking.ts';
 import { type Answer, globalId, localIdOf, runDocument } from '../support/api.ts';
 import { bringCertificate } from '../support/certificate.ts';
 import { freePorts } from '../support/free-ports.ts';
+import { sendKeepingVisitors } from '../support/keeping-visitors.ts';
 import { expectPeace } from '../support/oracle.ts';
 import { type FreshDatabase, freshDatabase } from '../support/postgres.ts';
 import { greeting, openSite, runningJobs, type Site } from '../support/site.ts';
@@ -33,6 +33,9 @@ let httpsPort = 0;
 /** Of the site of `host`, and of what it is served with. */
 let siteId = '';
 let certificateId = '';
+/** What somebody has brought, and the site that it serves. */
+let boughtId = '';
+let boughtSiteId = '';
 
 beforeAll(async () => {
   bench = await openAcmeBench([host]);
@@ -75,7 +78,7 @@ test('an authority finds its answer through edge and proxy, and after the redepl
 test('a renewed one is shown to whoever connects, by the same process, and those who are there notice nothing', async () => {
   const before = await visit(host, bench.trust);
   const process = await processOf();
-  const visitors = sendVisitors();
+  const visitors = sendKeepingVisitors((agent) => visit(host, bench.trust, agent));
   await visitors.some();
   await makeDue(certificateId);
   const look = () => visit(host, bench.trust);
@@ -122,7 +125,9 @@ test('one that somebody brings is shown, and one signed by itself, which is rene
   const input = { environmentId: site.environmentId, name: 'Brought', ...brought };
   const uploaded = (await uploadCertificate(world.control, world.caller, input)).ids.certificateId;
   const selfSigned = await request('SELF_SIGNED', [made]);
-  await serveWith(await newSite(bought), uploaded);
+  boughtId = uploaded;
+  boughtSiteId = await newSite(bought);
+  await serveWith(boughtSiteId, uploaded);
   await serveWith(await newSite(made), selfSigned);
   await redeployProxy();
   const root = brought.chain.slice(brought.chain.lastIndexOf('-----BEGIN'));
@@ -134,6 +139,19 @@ test('one that somebody brings is shown, and one signed by itself, which is rene
   await until('it is renewed', look, ({ fingerprint }) => plain(fingerprint) !== before.fingerprint);
   // Each under its own name still.
   expect(plain((await visit(host)).fingerprint)).toBe((await shown(certificateId)).fingerprint);
+  await expectPeace(world);
+});
+
+test('one too long for a proxy to be told of is deleted once no site has it, and holds nothing else up', async () => {
+  const { control, caller } = world;
+  await deleteSite(control, caller, { siteId: boughtSiteId });
+  await deleteCertificate(control, caller, { certificateId: boughtId });
+  await enableMaintenance(control, caller, { serviceId: site.serviceId });
+  const look = () => visit(host);
+  await until('the proxy follows', look, ({ status }) => status === 503);
+  await disableMaintenance(control, caller, { serviceId: site.serviceId });
+  await until('and back', look, ({ status }) => status === 200);
+  await redeployProxy();
   await expectPeace(world);
 });
 
@@ -224,41 +242,6 @@ async function redeployProxy(): Promise<void> {
 function visit(name: string, ca?: string, agent: Agent | false = false) {
   const trust = ca === undefined ? {} : { ca };
   return ask('127.0.0.1', name, { secure: true, port: httpsPort, agent, ...trust });
-}
-
-/** Three who keep their connections, and one who comes anew each time, until they are ended. */
-function sendVisitors() {
-  const outcomes = new Set<string>();
-  const kept = new Set<string | undefined>();
-  // Without sessions to resume: those don't say whose certificate it was.
-  const agent = new Agent({ keepAlive: true, maxSockets: 3, maxCachedSessions: 0 });
-  let visits = 0;
-  let running = true;
-  const visitors = [agent, agent, agent, false as const].map(async (by) => {
-    while (running) {
-      const seen = await visit(host, bench.trust, by).catch((fault: Error) => fault);
-      outcomes.add(seen instanceof Error ? seen.message : `${seen.status} ${seen.body.trim()}`);
-      if (by !== false && !(seen instanceof Error)) kept.add(seen.serial);
-      visits += 1;
-      await sleep(20);
-    }
-  });
-  return {
-    some: async () => {
-      const target = visits + 40;
-      await until(
-        'they have come',
-        async () => visits,
-        (count) => count >= target,
-      );
-    },
-    end: async () => {
-      running = false;
-      await Promise.all(visitors);
-      agent.destroy();
-      return { outcomes, kept };
-    },
-  };
 }
 
 /** The running proxy's job, and when its container was started. */

@@ -16,6 +16,7 @@ import {
   newService,
   openWorld,
   redeployed,
+  until,
   type World,
 } from '../support/world.ts';
 import { livingJobs, serviceOf } from './looks.ts';
@@ -204,6 +205,28 @@ describe('on a redeploy that fails', () => {
     expect((await serviceOf(world, serviceId)).runningRedeployId).toBe(first);
     await expectPeace(world);
   });
+});
+
+test('a service that was stopped stays so when its redeploy is canceled or fails, and runs when it succeeds', async () => {
+  const { serviceId } = await runningService();
+  await stopService(world.control, world.caller, { serviceId });
+  const living = async () => (await livingJobs(world, serviceId)).length;
+  const isSo = async () => [await living(), (await serviceOf(world, serviceId)).stopped];
+  await until('it is stopped', living, (count) => count === 0);
+  const redeployId = await askRedeploy(world, serviceId);
+  await cancelRedeploy(world.control, world.caller, { redeployId });
+  expect((await endOfRedeploy(world, redeployId)).state).toBe('CANCELED');
+  await expectPeace(world);
+  expect(await isSo()).toEqual([0, true]);
+  await newRelease(world, serviceId, { ...lateCommands, web: 'exit 3' });
+  expect((await redeployed(world, serviceId)).state).toBe('FAILED');
+  await expectPeace(world);
+  expect(await isSo()).toEqual([0, true]);
+  await newRelease(world, serviceId, lateCommands);
+  expect((await redeployed(world, serviceId)).state).toBe('SUCCEEDED');
+  await expectPeace(world);
+  expect(await isSo()).toEqual([expect.any(Number), false]);
+  expect(await living()).toBeGreaterThan(0);
 });
 
 test('a redeploy canceled before anything was begun ends CANCELED, its service untouched', async () => {

@@ -126,6 +126,28 @@ test('a replica that stood still while it told the edge something tells it nothi
   await still.end();
 }, 90_000);
 
+test('a proxy that only fails its check is given nothing new, and is still wanted', async () => {
+  const { raw } = world.control.store;
+  const [job] = await raw`select id from jobs where service_id = ${site.proxyId} and state = 'RUNNING'`;
+  await raw`create table taken_out (job_id uuid)`;
+  await raw`create function note() returns trigger language plpgsql as $$ begin
+    insert into taken_out values (new.id); return null; end $$`;
+  await raw`create trigger note after update on jobs for each row
+    when (old.rotation = 'IN' and new.rotation = 'OUT') execute function note()`;
+  await raw`update jobs set health = 'UNHEALTHY' where id = ${job?.id}`;
+  const states = async () =>
+    (await raw`select applied from edges`)[0]?.applied.services.flatMap(
+      ({ servers }: { servers: { state: string }[] }) => servers.map(({ state }) => state),
+    );
+  await until('the edge sends it nothing', states, (seen) => seen?.[0] === 'DRAIN');
+  const since = performance.now();
+  const passed = async () => performance.now() - since;
+  await until('the edge has looked again', passed, (ms) => ms > 500);
+  expect(await raw`select * from taken_out`).toHaveLength(0);
+  await raw`update jobs set health = 'HEALTHY' where id = ${job?.id}`;
+  await answers('200');
+});
+
 test('one that was not seen for half a minute is no part that works, and nobody else notices', async () => {
   expect((await checkHealth(world.control)).parts.edge).toMatchObject({ healthy: true });
   await child.end();

@@ -135,6 +135,17 @@ describe('a proxy that dies', () => {
   );
 });
 
+test('a job whose address was not seen as it started is found by it later', async () => {
+  const { raw } = world.control.store;
+  const addresses = async () => (await runningJobs(world, site.serviceId)).map(({ address }) => address);
+  const before = await addresses();
+  await raw`update jobs set address = null where service_id = ${site.serviceId} and state = 'RUNNING'`;
+  await until('they have their addresses', addresses, (seen) => !seen.includes(null));
+  expect(await addresses()).toEqual(before);
+  await expectPeace(world);
+  await answers('200');
+});
+
 test('a proxy whose address has changed is found at its new one', async () => {
   const [job] = await runningJobs(world, site.proxyId);
   const network = engine.getNetwork(networkName(site.environmentId));

@@ -163,6 +163,14 @@ test('a body that is sent bit by bit is cut off when it passes the limit', async
   expect(await bits(20)).toMatch(/^HTTP\/1.1 413 /);
 });
 
+test('a body that calls itself an upgrade is counted as well', async () => {
+  const head =
+    'POST / HTTP/1.1\r\nHost: small.example\r\nUpgrade: websocket\r\nTransfer-Encoding: chunked\r\n\r\n';
+  const chunk = `400\r\n${'x'.repeat(1024)}\r\n`;
+  const answer = await inBits(proxy.address, 8080, [head, ...Array<string>(20).fill(chunk), '0\r\n\r\n']);
+  expect(answer).toMatch(/^HTTP\/1.1 413 /);
+});
+
 test('a job that is silent for too long gets 504 at the site that says so, and time at the others', async () => {
   expect((await at('small.example', '/slow')).status).toBe(504);
   expect((await at('shop.example', '/slow')).body).toBe('late');

@@ -83,10 +83,12 @@ export function openRuntime(engine: Engine, ask: Ask = askPlainly): Runtime {
     return lookAtId(name, id);
   }
 
-  async function removeContainer(name: string, installation: string): Promise<void> {
+  const removeContainer: Runtime['removeContainer'] = async (name, installation, beforeRemoval) => {
     const found = await inspect(name, installation);
-    if (found !== undefined) await ask(`remove container ${name}`, () => engine.remove(found));
-  }
+    if (found === undefined) return;
+    beforeRemoval?.();
+    await ask(`remove container ${name}`, () => engine.remove(found));
+  };
 
   async function waitContainer(name: string, signal: AbortSignal): Promise<void> {
     const found = await ask(`wait for container ${name}`, () => containers.get(name));

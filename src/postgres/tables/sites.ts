@@ -1,6 +1,6 @@
 // Sites, the certificates they are served with, and the answers to an authority's questions while one is being obtained.
 import { sql } from 'drizzle-orm';
-import { boolean, index, integer, pgTable, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
+import { boolean, index, integer, pgTable, primaryKey, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
 import type { CertificateSource, CertificateState } from '../../model/certificates.ts';
 import type { SiteLimits } from '../../model/sites.ts';
 import { json, moment } from './columns.ts';
@@ -69,12 +69,12 @@ export const sites = pgTable(
 export const challenges = pgTable(
   'challenges',
   {
-    token: text('token').primaryKey(),
+    token: text('token').notNull(),
     environmentId: uuid('environment_id')
       .notNull()
       .references(() => environments.id),
     answer: text('answer').notNull(),
     createdAt: moment('created_at').notNull().defaultNow(),
   },
-  (t) => [index('challenges_environment').on(t.environmentId)],
+  (t) => [primaryKey({ columns: [t.environmentId, t.token] })],
 );
