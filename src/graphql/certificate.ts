@@ -147,7 +147,7 @@ mutation({
 mutation({
   name: 'requestCertificate',
   description:
-    'Adds a certificate that the platform makes or obtains: SELF_SIGNED at once, for sandboxes; ACME afterwards, seen by events. With its chain and key one has at most 15 KiB, which is what a service proxy takes over while it runs; a longer one from the authority is a failure. CONFLICT when the installation has no authority. Needs the scope `deploy`.',
+    'Adds a certificate that the platform makes or obtains: SELF_SIGNED at once, for sandboxes; ACME afterwards, seen by events. With its chain and key one has at most 15 KiB, which is what a service proxy takes over while it runs; a longer one from the authority is a failure. CONFLICT when the installation has no authority, or another environment has a site of one of the hosts or of a domain that covers it; INVALID for hosts below the domain of the platform that belong to another environment. Needs the scope `deploy`.',
   input: builder.inputType('RequestCertificateInput', {
     description: 'A certificate to make or obtain.',
     fields: (t) => ({

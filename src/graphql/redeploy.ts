@@ -241,7 +241,7 @@ mutation({
 mutation({
   name: 'cancelRedeploy',
   description:
-    'Asks to cancel an open redeploy: its new jobs are stopped and, where the old ones had been stopped, the last good spec is started again. CONFLICT when it has ended, has failed and is being undone anyway, or its old jobs are being stopped already (DRAIN). Needs the scope `deploy`.',
+    'Asks to cancel an open redeploy: its new jobs are stopped and, where the old ones had been stopped, the last good spec is started again; a service that was stopped before stays so. CONFLICT when it has ended, has failed and is being undone anyway, its old jobs are being stopped already (DRAIN), or requests go to its new jobs (SWITCH, OVERLAP) and no old one is healthy to take them back. Needs the scope `deploy`.',
   input: builder.inputType('CancelRedeployInput', {
     description: 'A redeploy to be canceled.',
     fields: (t) => ({ redeployId: t.id({ description: 'Which redeploy.' }) }),
