@@ -92,6 +92,10 @@ export async function markServiceDeleting(
 /** What the platform operates itself, or a customization that it can't make again and that would be lost. */
 export function refuseUnlessRedeployable(service: ServiceRow, caller: Caller): void {
   refuseOperated(service, caller);
+  refuseCustomized(service, caller);
+}
+
+export function refuseCustomized(service: ServiceRow, caller: Caller): void {
   if (service.redeployable || may(caller, 'OPERATE')) return;
   throw new NotRedeployable(
     service.id,

@@ -16,7 +16,7 @@ import { listServicesOf, lockService } from '../postgres/services.ts';
 import { removeSitesOfEnvironment } from '../postgres/sites.ts';
 import { type Control, type Mutated, mutate } from './control.ts';
 import { addServices, type ServiceInput } from './create-service.ts';
-import { markServiceDeleting } from './delete-service.ts';
+import { markServiceDeleting, refuseCustomized } from './delete-service.ts';
 import { includeServices, refuseIncludedLabel } from './included.ts';
 import { checkRevision, environmentFor } from './places.ts';
 
@@ -165,7 +165,9 @@ export function deleteEnvironment(
       if (service.deletionRequestedAt === null) {
         // Locked first: a redeploy that is being asked for at this moment is seen and ended.
         const placed = await lockService(change.tx, service.id);
-        if (placed !== undefined) await markServiceDeleting(control, caller, change, placed.service);
+        if (placed === undefined) continue;
+        refuseCustomized(placed.service, caller);
+        await markServiceDeleting(control, caller, change, placed.service);
       }
     change.nudge('deletions');
     const subject = { subjectType: 'Environment', subjectId: environmentId };

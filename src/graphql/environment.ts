@@ -200,7 +200,7 @@ mutation({
 mutation({
   name: 'deleteEnvironment',
   description:
-    'Stops and removes everything of it: jobs, network, code, releases, variables. Volumes of databases are removed after a waiting time. Needs the scope `admin`.',
+    'Stops and removes everything of it: jobs, network, code, releases, variables. Volumes of databases are removed after a waiting time. NOT_REDEPLOYABLE while one of its services carries a customization (`redeployable: false`), but for operators. Needs the scope `admin`.',
   input: builder.inputType('DeleteEnvironmentInput', {
     description: 'A confirmed deletion.',
     fields: (t) => ({

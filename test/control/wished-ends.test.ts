@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createService } from '../../src/control/create-service.ts';
 import { deleteService, stopService } from '../../src/control/delete-service.ts';
+import { deleteEnvironment } from '../../src/control/environments.ts';
 import { cancelRedeploy } from '../../src/control/redeploy.ts';
 import { createToken, revokeToken } from '../../src/control/tokens.ts';
 import { updateService } from '../../src/control/update-service.ts';
@@ -91,6 +92,18 @@ test('a service that carries a customization is deleted by operators alone', asy
     code: 'NOT_REDEPLOYABLE',
   });
   await deleteService(api.control, api.admin, input);
+});
+
+test('an environment is not deleted by a customer together with a service that carries a customization', async () => {
+  const { environmentId, serviceId } = await newCache('around');
+  await updateService(api.control, api.admin, { serviceId, redeployable: false });
+  const input = { environmentId, confirm: 'around' };
+  const before = await api.dump();
+  await expect(
+    deleteEnvironment(api.control, { ...api.admin, operator: false }, input),
+  ).rejects.toMatchObject({ code: 'NOT_REDEPLOYABLE' });
+  expect(await api.dump()).toBe(before);
+  await deleteEnvironment(api.control, api.admin, input);
 });
 
 test("a customer's first service redeploys no proxy that carries a customization", async () => {
