@@ -20,7 +20,6 @@ import {
 import { isAlive, type JobView } from './jobs.ts';
 import {
   type EndState,
-  type FailReason,
   phaseOf,
   type RedeploySituation,
   type RedeployStep,
@@ -124,17 +123,13 @@ function failingAfterSwitch(situation: RedeploySituation): RedeployStep[] | unde
   const own = ownJobs(situation);
   const ended = own.find((job) => !isAlive(job));
   const deploys = own.filter((job) => job.type === 'DEPLOY');
-  const [first] = deploys;
-  const noneHealthy = first !== undefined && !deploys.some((job) => job.health === 'HEALTHY');
+  const ofNone = deploys.some((job) => job.health === 'HEALTHY') ? undefined : deploys[0];
+  const culprit = ended ?? ofNone;
+  if (culprit === undefined) return undefined;
   // For its cause the job is looked at once more, which an engine that doesn't answer could put off for ever.
-  const late = situation.now >= situation.redeploy.deadlineAt;
-  if (ended === undefined && !noneHealthy) return undefined;
-  const because: FailReason = late
-    ? { kind: 'DEADLINE' }
-    : ended
-      ? { kind: 'JOB_ENDED', jobId: ended.id }
-      : { kind: 'NOT_HEALTHY', jobId: first?.id ?? '' };
-  return [{ do: 'FAIL', because }];
+  if (situation.now >= situation.redeploy.deadlineAt) return [{ do: 'FAIL', because: { kind: 'DEADLINE' } }];
+  const kind = ended === undefined ? 'NOT_HEALTHY' : 'JOB_ENDED';
+  return [{ do: 'FAIL', because: { kind, jobId: culprit.id } }];
 }
 
 /** Old workers need not wait: nobody sends them requests. */

@@ -82,7 +82,7 @@ async function obtain(deps: Deps, row: CertificateRow, signal: AbortSignal): Pro
   const { environmentId } = row;
   // A host may have moved since it was asked for: what was proven for one environment proves nothing for another.
   const rival = await findRivalSite(store.db, environmentId, row.hosts);
-  if (rival !== undefined) throw new Error(`${rival.host} is a site of another environment.`);
+  if (rival !== undefined) throw new Error('Another environment has a site of one of its hosts by now.');
   const answers = {
     publish: (token: string, answer: string) => publish(deps, environmentId, token, answer, signal),
     withdraw: (token: string) => withdraw(deps, environmentId, token),

@@ -216,6 +216,11 @@ test.each<Case>([
     fail({ kind: 'DEADLINE' }),
   ],
   [
+    'and so is one that has ended by then',
+    during('OVERLAP', [...drained, switched('c'), ended('d', 'new', 1)], { view: { deadlineAt: ago(0) } }),
+    fail({ kind: 'DEADLINE' }),
+  ],
+  [
     'a new one ended during the switch: fail',
     during('SWITCH', [...drained, switched('c'), ended('d', 'new', 1)]),
     fail({ kind: 'JOB_ENDED', jobId: 'd' }),
