@@ -2,6 +2,7 @@
 // on its input: `arm POINT COUNT SIGNAL`, and `close` for a clean end; tells by lines on its output: `ready`, `hit POINT`, and `call NAME` for each call
 // that changes something on the engine. Ends when its input does, so that none is left behind.
 import { writeSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { createInterface } from 'node:readline';
 import type { Runtime } from '../../src/runtime/runtime.ts';
 import type { Place } from './crash-child.ts';
@@ -65,6 +66,8 @@ function told(runtime: Runtime): Runtime {
 }
 
 const plane = await openPlane({ ...options, at, runtime: told });
+// Those that are killed would leave nothing of it to the next.
+flushCompileCache();
 say('ready');
 const lines = createInterface({ input: process.stdin });
 lines.on('line', (line) => {

@@ -32,6 +32,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const say = (line: string): void => console.log(line);
   const engine = await ensureEngine({ host: process.env.DOCKER_HOST, say, stopWithProcess: true });
   const scratch = process.env.BERTH_TEST_SCRATCH || newScratch();
+  // Workers, and the processes that tests start by the hundred, share what was compiled once.
+  process.env.NODE_COMPILE_CACHE ??= join(scratch, 'compiled');
   if (engine.startedPid !== undefined) rememberEngine(scratch, engine.startedPid);
   const embedded = await openEmbeddedPostgres({
     directory: join(scratch, 'db'),
