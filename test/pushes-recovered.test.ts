@@ -90,6 +90,16 @@ test('the next start builds it once, and the audit names who pushed', async () =
   expect(await pushers()).toHaveLength(1);
 });
 
+test('one that came while nobody was there is taken up when its pusher comes again and finds nothing to push', async () => {
+  const sha = await commit('First of all');
+  await edge.repositories.ensure(serviceId);
+  await git(tree, 'push', '--quiet', edge.repositories.path(serviceId), 'main');
+  expect(await builds()).toEqual([]);
+  const again = await push(ada, 'main').done;
+  expect(again.output).toContain('up-to-date');
+  expect(await builds()).toMatchObject([{ commit: sha }]);
+});
+
 test('somebody else whose own push is refused is not taken for the pusher', async () => {
   const sha = await commit('First of all');
   const berth = await deafBerth();

@@ -130,10 +130,12 @@ function entryCheck(): (header: Header) => void {
     if (header.type === 'symlink') checkLink(path, header.linkname ?? '');
     else if (header.type !== 'file' && header.type !== 'directory')
       throw new BuildInputInvalid(`${shown} is neither a file, a folder nor a symbolic link.`);
-    files += header.type === 'directory' ? 0 : 1;
+    files += 1;
     bytes += header.size ?? 0;
     if (files > mostFiles)
-      throw new BuildInputInvalid(`The source has more than ${mostFiles.toLocaleString('en')} files.`);
+      throw new BuildInputInvalid(
+        `The source has more than ${mostFiles.toLocaleString('en')} files and folders.`,
+      );
     if (bytes > mostBytes) throw new BuildInputInvalid('The source is larger than 1 GiB.');
   };
 }

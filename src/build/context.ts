@@ -1,7 +1,7 @@
 // From a pushed commit to what the engine builds: the commit's files, a Dockerfile (the source's own or one made for its
 // language) with its bases named by image id, and the Procfile. Everything that can be wrong with the source is said
 // before this returns; where bases come from, and the build itself, are the caller's.
-import type { Readable } from 'node:stream';
+import { addAbortSignal, type Readable } from 'node:stream';
 import { type Additions, buildContext, checkArchive } from './archive.ts';
 import { baseImages, dockerfileMaxBytes, dockerfileName, pinBases } from './dockerfile.ts';
 import { BuildInputInvalid } from './faults.ts';
@@ -30,12 +30,16 @@ export interface BuildSource {
   readonly baseImage: (reference: string) => Promise<string>;
   /** PEM text of a CA that installs have to trust besides the public ones. */
   readonly certificateAuthority?: string | undefined;
+  /** Ends the reading of the source, of which git may have the more to do the less it says. */
+  readonly signal?: AbortSignal | undefined;
 }
+
+const readingMs = 60_000;
 
 /** BuildInputInvalid or SourceNotRecognised, whose messages are for the pusher; else whatever `baseImage` or git throws. */
 export async function prepareContext(source: BuildSource): Promise<BuildContext> {
   const { repositories, repositoryId, sha } = source;
-  await checkArchive(repositories.archive(repositoryId, sha));
+  await checkSource(source);
   await refuseSubmodules(source);
   const files = await repositories.files(repositoryId, sha);
   const procfile = await readProcfile(source);
@@ -46,12 +50,31 @@ export async function prepareContext(source: BuildSource): Promise<BuildContext>
   const name = `${plan.ownFolder}/Dockerfile`;
   const additions = { ...plan.additions, [name]: dockerfile };
   return {
-    context: buildContext(repositories.archive(repositoryId, sha), plan.sourceFolder, additions),
+    context: buildContext(archiveOf(source, source.signal), plan.sourceFolder, additions),
     dockerfileName: name,
     language: plan.language,
     procfile,
     dockerfile,
   };
+}
+
+function archiveOf({ repositories, repositoryId, sha }: BuildSource, signal?: AbortSignal): Readable {
+  const tar = repositories.archive(repositoryId, sha);
+  return signal === undefined ? tar : addAbortSignal(signal, tar);
+}
+
+/** Folders within folders within folders are little to push and without an end to walk. */
+async function checkSource(source: BuildSource): Promise<void> {
+  const late = AbortSignal.timeout(readingMs);
+  const signal = source.signal === undefined ? late : AbortSignal.any([source.signal, late]);
+  try {
+    await checkArchive(archiveOf(source, signal));
+  } catch (error) {
+    if (!late.aborted || source.signal?.aborted === true) throw error;
+    throw new BuildInputInvalid(
+      `The source could not be read within ${readingMs / 1_000} s. Has it folders within folders without an end?`,
+    );
+  }
 }
 
 interface Plan {

@@ -102,11 +102,24 @@ function doubtOf(line: Line, instruction: Instruction): string | undefined {
   // Run by whatever builds on this stage, without having been read by anybody before.
   if (line.keyword === 'ONBUILD' && /--(?:from|mount)/.test(line.rest.replace(/[^a-z-]/g, '')))
     return "ONBUILD can't take files from another image.";
+  const added = line.keyword === 'ADD' ? line.rest : /^ADD\b([\s\S]*)$/i.exec(onBuild(line))?.[1];
+  if (added !== undefined && mayFetch(added))
+    return 'ADD takes files of the source alone, written plainly; fetch others with RUN.';
   if (line.keyword !== 'COPY' && line.keyword !== 'RUN') return undefined;
   const flags = plainFlags(line.rest);
   const parsers = (instruction as ModifiableInstruction).getFlags().map(String);
   if (flags !== undefined && flags.join(' ') === parsers.join(' ')) return undefined;
   return `The flags of ${line.keyword} can't be read beyond doubt. Write them without quotes and escapes, as --name=value.`;
+}
+
+function onBuild({ keyword, rest }: Line): string {
+  return keyword === 'ONBUILD' ? rest.trim() : '';
+}
+
+/** The engine would fetch it from where the engine stands, which is no place of the build's. */
+function mayFetch(rest: string): boolean {
+  const inJson = /^(?:--\S+\s+)*\[/.test(rest.trim());
+  return /:\/\/|[$\\`']/.test(rest) || (!inJson && rest.includes('"'));
 }
 
 /** The flags at the beginning; undefined when there may be another that isn't plainly written. */

@@ -18,6 +18,7 @@ export interface GitRequest {
 /** How long a push whose client has gone may take to finish what it has begun, so that a kept push is also told of. */
 const finishMs = 5_000;
 const killMs = 5_000;
+const stallMs = 60_000;
 const longestHead = 16 * 1024;
 
 /** `/git/<namespace>/<label>.git/<rest>` in its parts. No part is decoded: none that is allowed needs it. */
@@ -173,7 +174,10 @@ function startResponse(response: ServerResponse, head: string): void {
 async function write(response: ServerResponse, chunk: Buffer): Promise<void> {
   if (chunk.length === 0 || response.destroyed || response.write(chunk)) return;
   await new Promise<void>((resolve) => {
+    // Whoever takes nothing for so long is gone, and git would be there for nobody.
+    const stalled = setTimeout(() => response.destroy(), stallMs);
     const settle = () => {
+      clearTimeout(stalled);
       response.off('drain', settle).off('close', settle);
       resolve();
     };

@@ -141,6 +141,7 @@ export async function* streamChanges<Item extends Numbered, Part>(
     const { epoch, lastSeq } = await stateOf(log, environmentId);
     let seq = lastSeq;
     let changed = false;
+    let last = false;
     // Asked after the log's end was read: an end that comes later is in the log behind it.
     const over = await ended();
     yield { environmentId, epoch, seq };
@@ -149,10 +150,11 @@ export async function* streamChanges<Item extends Numbered, Part>(
       const items = await log.read(environmentId, seq, batch);
       seq = items.at(-1)?.seq ?? seq;
       changed ||= items.some(concerns);
+      last ||= items.some((item) => isLast?.(item));
       if (items.length === batch) continue;
       if (changed && !signal.aborted) yield { environmentId, epoch, seq };
       changed = false;
-      if (items.some((item) => isLast?.(item))) return;
+      if (last) return;
     }
   } finally {
     following.release();
@@ -174,7 +176,8 @@ export async function readPage<Item extends Numbered, Part>(
   const state = await stateOf(log, environmentId);
   const places = placesIn(selection, state);
   const start = startOf(selection, state);
-  const found = await log.read(environmentId, start.seq, limit + 1);
+  // What others follow may not have come to this replica yet, and the end is said to be the present one.
+  const found = await log.read(environmentId, start.seq, limit + 1, { fromTable: true });
   const shown = found.slice(0, limit);
   const items: StreamItem<Item>[] = start.gap === undefined ? [] : [start.gap];
   // Removed between the two readings.

@@ -61,7 +61,7 @@ export function createWebhook(
       await insertWebhook(change.tx, row);
       await addWebhookSecret(change.tx, control.vault, organizationId, row, secret(0));
       tell(change, row, 'WEBHOOK_CREATED', `${caller.tokenName} made a webhook to ${hostOf(row)}.`);
-      audit(change, caller, row, 'createWebhook', row.url);
+      audit(change, caller, row, 'createWebhook', hostOf(row));
       return { ids: { webhookId: row.id }, environmentId };
     }),
   );
@@ -110,7 +110,7 @@ export function deleteWebhook(
     checkRevision(input.expectedRevision, row.revision);
     await removeWebhook(change.tx, row.id);
     tell(change, row, 'WEBHOOK_DELETED', `${caller.tokenName} removed the webhook to ${hostOf(row)}.`);
-    audit(change, caller, row, 'deleteWebhook', row.url);
+    audit(change, caller, row, 'deleteWebhook', hostOf(row));
     return { ids: { webhookId: row.id }, environmentId: row.environmentId };
   });
 }

@@ -133,7 +133,7 @@ const common = (t: Fields) => ({
   dependsOn: t.idList({
     required: false,
     description:
-      'Checks of the same environment, at most 10: while one of them has an open incident, this check raises none.',
+      'Checks of the same environment, at most 10: while one of them has an open incident as grave as its own state, this check raises none.',
   }),
   paused: t.boolean({
     required: false,

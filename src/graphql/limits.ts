@@ -19,6 +19,10 @@ export const documentLimits = {
   introspectionDepth: 20,
   aliases: 30,
   rootFields: 20,
+  /** So often `__schema` or `__type`. */
+  introspections: 2,
+  /** Lists of a type within one of another type, as in `types { fields { type { fields } } }`: each multiplies the answer. */
+  introspectionLists: 1,
 } as const;
 
 export type CountedLimit =
@@ -27,6 +31,7 @@ export type CountedLimit =
   | 'DEPTH'
   | 'ALIASES'
   | 'ROOT_FIELDS'
+  | 'INTROSPECTION'
   | 'OPERATION_ID'
   | 'SUBSCRIPTIONS';
 
@@ -72,7 +77,8 @@ export function DocumentLimitsRule(context: ValidationContext): ASTVisitor {
   const fragments = new Map<string, Measures>();
   return {
     OperationDefinition(operation: OperationDefinitionNode) {
-      const { depth, aliases, fields } = measure(context, operation.selectionSet, fragments);
+      const measured = measure(context, operation.selectionSet, fragments);
+      const { depth, aliases, fields, introspections, shownLists } = measured;
       const check = (counted: CountedLimit, what: string, limit: number, current: number) => {
         if (current <= limit) return;
         const message = `The operation ${what}: ${current}, at most ${limit} ${limit === 1 ? 'is' : 'are'} allowed.`;
@@ -81,6 +87,9 @@ export function DocumentLimitsRule(context: ValidationContext): ASTVisitor {
       check('DEPTH', 'is too deep', documentLimits.depth, depth);
       check('ALIASES', 'has too many aliases', documentLimits.aliases, aliases);
       check('ROOT_FIELDS', 'has too many root fields', documentLimits.rootFields, fields);
+      const { introspections: mostTimes, introspectionLists: mostLists } = documentLimits;
+      check('INTROSPECTION', 'asks too often for the schema', mostTimes, introspections);
+      check('INTROSPECTION', 'nests lists of the schema too deeply', mostLists, shownLists);
       return false;
     },
   };
@@ -91,20 +100,33 @@ interface Measures {
   aliases: number;
   /** At this level. */
   fields: number;
+  introspections: number;
+  /** Nested in each other here, by the names that they have in the schema's own description. */
+  lists: number;
+  /** Those within an introspection. */
+  shownLists: number;
 }
+
+const none: Measures = { depth: 0, aliases: 0, fields: 0, introspections: 0, lists: 0, shownLists: 0 };
+const listsOfTypes = ['fields', 'inputFields', 'interfaces', 'possibleTypes', 'enumValues'];
 
 function measure(
   context: ValidationContext,
   selectionSet: SelectionSetNode,
   fragments: Map<string, Measures>,
 ): Measures {
-  const sum: Measures = { depth: 0, aliases: 0, fields: 0 };
+  const sum: Measures = { ...none };
   for (const selection of selectionSet.selections) {
     if (selection.kind === Kind.FIELD) {
-      const inner = selection.selectionSet && measure(context, selection.selectionSet, fragments);
+      const { name, alias, selectionSet: within } = selection;
+      const inner = within === undefined ? none : measure(context, within, fragments);
+      const isSchema = isIntrospection(name.value);
       sum.fields += 1;
-      sum.aliases += (selection.alias === undefined ? 0 : 1) + (inner?.aliases ?? 0);
-      sum.depth = Math.max(sum.depth, depthOf(selection.name.value, 1 + (inner?.depth ?? 0)));
+      sum.aliases += (alias === undefined ? 0 : 1) + inner.aliases;
+      sum.depth = Math.max(sum.depth, depthOf(name.value, 1 + inner.depth));
+      sum.introspections += (isSchema ? 1 : 0) + inner.introspections;
+      sum.lists = Math.max(sum.lists, inner.lists + (listsOfTypes.includes(name.value) ? 1 : 0));
+      sum.shownLists = Math.max(sum.shownLists, isSchema ? inner.lists : inner.shownLists);
       continue;
     }
     const spread =
@@ -114,6 +136,9 @@ function measure(
     sum.fields += spread.fields;
     sum.aliases += spread.aliases;
     sum.depth = Math.max(sum.depth, spread.depth);
+    sum.introspections += spread.introspections;
+    sum.lists = Math.max(sum.lists, spread.lists);
+    sum.shownLists = Math.max(sum.shownLists, spread.shownLists);
   }
   return sum;
 }
@@ -126,16 +151,17 @@ function measureFragment(
   const known = fragments.get(name);
   if (known !== undefined) return known;
   // Standing in while it is measured: a fragment that spreads itself is refused by another rule.
-  fragments.set(name, { depth: 0, aliases: 0, fields: 0 });
+  fragments.set(name, none);
   const fragment = context.getFragment(name);
-  const measured = fragment
-    ? measure(context, fragment.selectionSet, fragments)
-    : { depth: 0, aliases: 0, fields: 0 };
+  const measured = fragment ? measure(context, fragment.selectionSet, fragments) : none;
   fragments.set(name, measured);
   return measured;
 }
 
 function depthOf(field: string, depth: number): number {
-  const introspection = field === '__schema' || field === '__type';
-  return introspection && depth <= documentLimits.introspectionDepth ? 1 : depth;
+  return isIntrospection(field) && depth <= documentLimits.introspectionDepth ? 1 : depth;
+}
+
+function isIntrospection(field: string): boolean {
+  return field === '__schema' || field === '__type';
 }

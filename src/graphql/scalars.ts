@@ -5,13 +5,16 @@ import { builder } from './builder.ts';
 import { described } from './described.ts';
 
 builder.scalarType('DateTime', {
-  description: 'A moment, RFC 3339 in UTC with milliseconds, for example 2026-03-01T12:00:00.000Z.',
+  description:
+    'A moment, RFC 3339 in UTC with milliseconds, for example 2026-03-01T12:00:00.000Z; of the years 1 to 9999.',
   serialize: writeMoment,
   parseValue: (value) => {
     const rfc3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/i;
     const date = typeof value === 'string' && rfc3339.test(value) ? new Date(value) : undefined;
     if (date === undefined || Number.isNaN(date.getTime()))
       throw new TypeError('DateTime must be RFC 3339, for example 2026-03-01T12:00:00Z.');
+    const year = date.getUTCFullYear();
+    if (year < 1 || year > 9999) throw new TypeError('DateTime must lie within the years 1 to 9999 in UTC.');
     return date;
   },
 });

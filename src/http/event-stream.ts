@@ -54,7 +54,14 @@ async function writeStream(
 ): Promise<void> {
   const { res: response, ending, caller } = context;
   const { signal } = ending;
-  const release = caller && tokens.watch(caller.tokenId, () => ending.abort(tokenInvalid));
+  let letGo: NodeJS.Timeout | undefined;
+  const release =
+    caller &&
+    tokens.watch(caller.tokenId, () => {
+      ending.abort(tokenInvalid);
+      // Whoever takes nothing is not waited for.
+      letGo = setTimeout(() => response.destroy(), goodbyeMs);
+    });
   const items = isAsyncIterable(result) ? result[Symbol.asyncIterator]() : [result].values();
   response.writeHead(200, {
     'content-type': 'text/event-stream; charset=utf-8',
@@ -75,12 +82,14 @@ async function writeStream(
       await send(response, 'event: complete\ndata:\n\n', sendMs);
   } finally {
     release?.();
+    clearTimeout(letGo);
     await items.return?.();
     if (!response.destroyed) response.end();
   }
 }
 
 const tokenInvalid = 'TOKEN_INVALID' satisfies Ending;
+const goodbyeMs = 400;
 
 const tokenEnded: ExecutionResult = {
   errors: [

@@ -37,6 +37,9 @@ export async function serveRepository(
   if (found instanceof Refusal)
     return answerText(request, response, found.code === 'FORBIDDEN' ? 403 : 404, found.message);
   await repositories.ensure(found.serviceId);
+  // A push that was kept after the server had gone is taken up when its pusher comes again, who finds nothing to push.
+  if (service === 'git-receive-pack' && request.method === 'GET')
+    await recoverPush(control, repositories, found.serviceId);
   // Of a client that has gone, http-backend.ts ends git: at once, or soon when all of a push has arrived already.
   const stopWatching = tokens.watch(caller.tokenId, () => response.destroy());
   await serveGit(request, response, {

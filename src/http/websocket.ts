@@ -3,7 +3,7 @@
 // with 4401 when its token does, which tells clients not to come back with it.
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { ExecutionResult, GraphQLError } from 'graphql';
+import { type ExecutionResult, GraphQLError } from 'graphql';
 import { type Context as Connection, handleProtocols, makeServer, type SubscribePayload } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { limitError } from '../graphql/limits.ts';
@@ -155,6 +155,11 @@ function refuseOperation(
   return [limitError(message, 'SUBSCRIPTIONS', subscriptionsPerSocket, live)];
 }
 
+function unnamedOperation(): GraphQLError {
+  const message = 'It must be told by operationName which operation of the document is meant.';
+  return new GraphQLError(message, { extensions: { code: 'BAD_REQUEST' } });
+}
+
 async function accept(
   { pipeline }: SocketOptions,
   { extra }: Connection<Params, Admitted>,
@@ -164,6 +169,8 @@ async function accept(
   const carried: Carried = { caller: extra.caller, lastEventId: undefined, ending };
   const operation = await prepare(pipeline, carried, payload);
   if ('errors' in operation) return operation.errors;
+  // The library would answer by itself, and never say that it is over.
+  if (operation.type === undefined) return [unnamedOperation()];
   extra.operations.set(payload, ending);
   if (extra.gone) endOperations(extra, 'LEFT');
   return operation;

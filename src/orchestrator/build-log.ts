@@ -8,6 +8,7 @@ const flushEveryMs = 100;
 const longestLine = 16 * 1024;
 /** A build that says more than this is cut off in its log, not in its work. */
 const mostLines = 50_000;
+const mostCharacters = 4 * 1024 * 1024;
 
 export interface BuildLog {
   line(text: string): void;
@@ -22,21 +23,22 @@ export async function openBuildLog(
   redact: (text: string) => string,
 ): Promise<BuildLog> {
   let seq = await lastLineSeq(deps.store.db, jobId);
+  let said = 0;
   let lastNanos = 0n;
   let pending: JobLineRow[] = [];
   let unwritten: JobLineRow[] = [];
   let writing = Promise.resolve();
 
   function line(text: string): void {
-    if (seq >= mostLines) return;
+    if (seq >= mostLines || said >= mostCharacters) return;
     seq += 1;
     // Ever later, so that a cursor by time is a place.
     const now = BigInt(Date.now()) * 1_000_000n;
     lastNanos = now > lastNanos ? now : lastNanos + 1n;
-    const shown =
-      seq === mostLines
-        ? '… the rest of this log is left out.'
-        : plainLine(redact(text)).slice(0, longestLine);
+    const plain = plainLine(redact(text)).slice(0, longestLine);
+    said += plain.length;
+    const isLast = seq === mostLines || said >= mostCharacters;
+    const shown = isLast ? '… the rest of this log is left out.' : plain;
     pending.push({ jobId, seq, timeNanos: lastNanos, stream: 'STDOUT', text: shown });
   }
   function flush(): Promise<void> {

@@ -8,9 +8,9 @@ import { parseReference } from '../images/reference.ts';
 import { checkSource } from '../images/sources.ts';
 import { releaseTag } from '../model/jobs.ts';
 import { holdBuild, listHeldBuilds } from '../postgres/build-hold.ts';
-import { listOpenBuilds } from '../postgres/builds.ts';
+import { listOpenBuilds, noteAttempt } from '../postgres/builds.ts';
 import { change } from '../postgres/change.ts';
-import { type JobRow, updateJob } from '../postgres/jobs.ts';
+import type { JobRow } from '../postgres/jobs.ts';
 import { listServicesById, lockService, type ServiceRow } from '../postgres/services.ts';
 import { listVariables, refsOf } from '../postgres/variables.ts';
 import { BuildFailed, EngineFault, ImageMissing, labels as label } from '../runtime/runtime.ts';
@@ -28,6 +28,8 @@ export interface BuildDeps extends Deps {
 
 const mebibyte = 1024 * 1024;
 const mostAttempts = 3;
+/** After the first attempt and the second, where a fault may pass. */
+const pausesMs = [10_000, 50_000];
 const beingDeleted = 'Its service is being deleted.';
 
 /** The oldest open build of a service none of whose builds is under way, here or where another holds it. */
@@ -75,7 +77,7 @@ async function buildHeld(
   try {
     const attempt = await beginBuild(deps, service, job);
     if (attempt === undefined) return;
-    if (attempt > 1) log.line('The platform was restarted; the build is begun again.');
+    if (attempt > 1) log.line('It was cut off before its end; the build is begun again.');
     const release = await makeRelease(deps, job, log, signal);
     log.line(`Built release ${release.commit}.`);
     await log.flush();
@@ -84,6 +86,14 @@ async function buildHeld(
     await endBuild(deps, service.label, job, beingDeleted);
   } catch (error) {
     if (signal.aborted) return;
+    const pause = isPassing(error) ? pausesMs[job.attempt] : undefined;
+    if (pause !== undefined) {
+      deps.logger.warn({ err: error, jobId: job.id }, 'a build met a fault; it is begun again');
+      log.line(`A fault of the platform or its engine; the build is begun again in ${pause / 1_000} s.`);
+      await log.flush();
+      await deps.clock.sleep(pause, signal).catch(() => {});
+      return;
+    }
     const reason = reasonOf(deps, error);
     log.line(`The build has failed: ${reason}`);
     await log.flush();
@@ -101,7 +111,7 @@ async function beginBuild(deps: BuildDeps, service: ServiceRow, job: JobRow): Pr
       deps,
       service.label,
       job,
-      'It was cut off too often by restarts of the platform. Push again.',
+      'It was cut off too often by restarts of the platform. Push another commit.',
     );
     return undefined;
   }
@@ -111,7 +121,7 @@ async function beginBuild(deps: BuildDeps, service: ServiceRow, job: JobRow): Pr
     const starting: JobRow = { ...job, state: 'STARTING' };
     if (job.state !== 'RUNNING')
       return recordMove(current, service.label, starting, 'RUNNING', { attempt, startedAt: new Date() });
-    return updateJob(current.tx, job.id, { attempt });
+    return noteAttempt(current.tx, job.id, attempt);
   });
   return value === undefined ? undefined : attempt;
 }
@@ -133,6 +143,7 @@ async function makeRelease(
       sha,
       baseImage: (reference) => obtainBase(deps, reference, log, signal),
       certificateAuthority: deps.certificateAuthority,
+      signal,
     });
     log.line(`Building commit ${sha.slice(0, 12)} as ${source.language}.`);
     const options = {
@@ -208,10 +219,16 @@ async function endBuild(deps: BuildDeps, name: string, job: JobRow, reason: stri
   });
 }
 
+/** Nothing that is wrong with the source, and not what the engine holds to be wrong with what it was asked. */
+function isPassing(error: unknown): boolean {
+  if (error instanceof BuildFailed || error instanceof ImageMissing || error instanceof Refusal) return false;
+  return !(error instanceof EngineFault && (error.statusCode ?? 500) < 500);
+}
+
 function reasonOf(deps: BuildDeps, error: unknown): string {
   if (error instanceof BuildFailed || error instanceof ImageMissing || error instanceof Refusal)
     return error.message;
   deps.logger.error({ err: error }, 'a build failed');
   if (error instanceof EngineFault) return `The engine did not do its part: ${error.message}`;
-  return 'The platform failed to build it; its log has the details. Push again.';
+  return 'The platform failed to build it; its log has the details. Push another commit.';
 }

@@ -1,7 +1,6 @@
 // Watching on: every running deploy job is checked at its interval for as long as it runs, by one replica for all. A job
 // that fails its check so many times in a row leaves rotation, and returns when it passes again; nothing is restarted for
 // it. The first check of a starting job is verify-job.ts's.
-import limitTo from 'p-limit';
 import { type HealthCheck, healthCheckLimits } from '../model/health-check.ts';
 import { sameRotation } from '../model/rotation.ts';
 import { type Change, change } from '../postgres/change.ts';
@@ -10,6 +9,7 @@ import { listJobsById, listJobsToWatch, markHealth, type WatchedJob } from '../p
 import { markProxiesDue, readRotation } from '../postgres/rotation.ts';
 import { markDue } from '../postgres/services.ts';
 import { type Deps, nothing } from './deps.ts';
+import { fairLimit } from './fair-limit.ts';
 import { performTask } from './points.ts';
 
 const lookEveryMs = 1_000;
@@ -27,7 +27,7 @@ interface Watch {
 
 export async function watchHealth(deps: Deps, signal: AbortSignal): Promise<void> {
   const watches = new Map<string, Watch>();
-  const limits = new Map<string, ReturnType<typeof limitTo>>();
+  const limits = fairLimit(mostAtOnce);
   let heldUntil = 0;
   while (!signal.aborted) {
     try {
@@ -37,21 +37,14 @@ export async function watchHealth(deps: Deps, signal: AbortSignal): Promise<void
       if (heldUntil === 0) watches.clear();
       else
         for (const job of await jobsDue(deps, watches))
-          void limitOf(limits, job.environmentId)(() => watchOnce(deps, job, watches));
-      for (const [id, limit] of limits) if (limit.activeCount + limit.pendingCount === 0) limits.delete(id);
+          void limits.run(job.environmentId, () => watchOnce(deps, job, watches));
     } catch (error) {
       if (!signal.aborted) deps.logger.error({ err: error }, 'the watch on healthy jobs failed; it goes on');
     }
     const pause = heldUntil === 0 ? renewEveryMs : lookEveryMs;
     await deps.clock.sleep(pause, signal).catch(() => {});
   }
-  for (const limit of limits.values()) limit.clearQueue();
-}
-
-function limitOf(limits: Map<string, ReturnType<typeof limitTo>>, environmentId: string) {
-  const limit = limits.get(environmentId) ?? limitTo(mostAtOnce);
-  limits.set(environmentId, limit);
-  return limit;
+  limits.clear();
 }
 
 /** Those whose time has come; jobs that run no longer are forgotten. */

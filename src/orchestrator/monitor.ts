@@ -132,7 +132,6 @@ async function converse(
   const { environmentId } = followed.monitor;
   let from = await takenUpTo(deps, environmentId);
   let seenEvents = -1;
-  let told = -1;
   // Asked several times before it counts as silent.
   const waitMs = Math.min(longestWaitMs, Math.floor(silenceMs(deps) / 3));
   while (!signal.aborted && followed.monitor.jobId === jobId) {
@@ -140,8 +139,8 @@ async function converse(
     const { eventSeq } = followed.monitor;
     if (eventSeq !== seenEvents) {
       const wanted = await wantedConfiguration(deps, environmentId);
-      if (wanted.revision !== told) await tell(deps, environmentId, client, wanted);
-      told = wanted.revision;
+      // Asked each time: what wakes us must not pass for a sign of its life.
+      await tell(deps, environmentId, client, wanted);
       seenEvents = eventSeq;
       if (!followed.voice.stuck) followed.voice.heardAt = deps.clock.now();
     }

@@ -1,7 +1,6 @@
 // Checks that need the engine's eye or run inside a job: made by the control plane, by one replica for all, when they are
 // due or asked for. All of a moment share their questions, and those of an environment one transaction. What waits for
 // the engine holds up nothing else; of no check a run begins while another is under way.
-import limitTo from 'p-limit';
 import { platformCheckTypes } from '../checks/platform/index.ts';
 import { judgeFacts } from '../checks/platform/judge.ts';
 import type { PlatformNeed } from '../checks/platform/platform-type.ts';
@@ -14,13 +13,14 @@ import { hasDuty, takeDuty } from '../postgres/duties.ts';
 import { type CheckedService, listCheckedServicesDue } from '../postgres/monitors.ts';
 import { recordResults } from '../postgres/record-results.ts';
 import type { Deps } from './deps.ts';
+import { fairLimit } from './fair-limit.ts';
 import { gatherFacts } from './platform-facts.ts';
 import { leaveUnchecked } from './unchecked.ts';
 
 const lookEveryMs = checkLimits.platformIntervalSeconds.minimum * 1_000;
 const mostAtOnce = 500;
 const types = [...platformCheckTypes.keys()];
-const commandsAtOnce = limitTo(16);
+const commands = fairLimit(4, 16);
 
 export async function watchServices(
   deps: Deps,
@@ -58,8 +58,7 @@ async function begin(
 ): Promise<void> {
   const made = due.filter(({ active, check }) => active || check.runRequestedAt !== null);
   const needing = (need: PlatformNeed) => made.filter((each) => needs(each, need));
-  const commands = needing('COMMAND').map((each) => [each]);
-  const aside = [...commands, needing('VOLUME'), needing('MEMORY')];
+  const aside = [...needing('COMMAND').map((each) => [each]), needing('VOLUME'), needing('MEMORY')];
   const waiting = new Set(aside.flat());
   for (const group of aside) {
     for (const { check } of group) running.add(check.id);
@@ -101,7 +100,9 @@ async function inTurn(
   group: readonly CheckedService[],
   make: () => Promise<void> | undefined,
 ): Promise<void> {
-  await (group.some((each) => needs(each, 'COMMAND')) ? commandsAtOnce(make) : make());
+  const command = group.find((each) => needs(each, 'COMMAND'));
+  if (command === undefined) return make();
+  await commands.run(command.check.environmentId, async () => make());
 }
 
 function needs({ check }: CheckedService, need: PlatformNeed): boolean {

@@ -1,6 +1,5 @@
 // Checks that somebody wants to be run now, but for those by the engine's eye. An environment's monitor is told; where there is
 // none, the control plane makes the check itself, from outside the container.
-import limitTo from 'p-limit';
 import { platformCheckTypes } from '../checks/platform/index.ts';
 import { runCheck } from '../checks/run.ts';
 import { change } from '../postgres/change.ts';
@@ -10,10 +9,11 @@ import { findRunningAddress } from '../postgres/jobs.ts';
 import { type CheckedService, listCheckedServicesById } from '../postgres/monitors.ts';
 import { recordResults } from '../postgres/record-results.ts';
 import type { Deps } from './deps.ts';
+import { fairLimit } from './fair-limit.ts';
 import type { MonitorClient } from './monitor-client.ts';
 import { configuredChecks, isMonitors } from './monitor-configuration.ts';
 
-const atOnce = limitTo(10);
+const limits = fairLimit(3, 10);
 const running = new Set<string>();
 /** After that the answer is a result that says why there is none. */
 const patienceMs = 20_000;
@@ -24,8 +24,8 @@ export async function answerRunRequests(
   clientOf: (environmentId: string) => MonitorClient | undefined,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const requests = await listRunRequests(deps.store.db, [...platformCheckTypes.keys()]);
-  if (requests.length === 0) return false;
+  const requests = await listRunRequests(deps.store.db, [...platformCheckTypes.keys()], [...running]);
+  if (requests.length === 0) return running.size > 0;
   const asked = await listCheckedServicesById(
     deps.store.db,
     requests.map(({ id }) => id),
@@ -34,7 +34,8 @@ export async function answerRunRequests(
     const { id } = each.check;
     if (running.has(id)) continue;
     running.add(id);
-    void atOnce(() => answer(deps, each, clientOf(each.check.environmentId), signal))
+    void limits
+      .run(each.check.environmentId, () => answer(deps, each, clientOf(each.check.environmentId), signal))
       .catch((error: unknown) =>
         deps.logger.warn({ err: error, checkId: id }, 'a check could not be run now'),
       )

@@ -1,8 +1,8 @@
 // Rows of builds: jobs of type BUILD, by what they build.
 import { and, asc, desc, eq, inArray, not } from 'drizzle-orm';
 import { endedStates } from '../model/jobs.ts';
-import type { JobRow } from './jobs.ts';
-import type { Reader } from './open.ts';
+import { type JobRow, updateJob } from './jobs.ts';
+import type { Reader, Transaction } from './open.ts';
 import { jobs } from './tables/jobs.ts';
 
 /** The build of a commit that is still to end. */
@@ -54,4 +54,9 @@ export function listOpenBuilds(reader: Reader): Promise<JobRow[]> {
     .from(jobs)
     .where(and(eq(jobs.type, 'BUILD'), inArray(jobs.state, ['SCHEDULED', 'STARTING', 'RUNNING'])))
     .orderBy(asc(jobs.id));
+}
+
+/** Undefined when it has ended meanwhile. */
+export function noteAttempt(tx: Transaction, id: string, attempt: number): Promise<JobRow | undefined> {
+  return updateJob(tx, id, { attempt }, eq(jobs.state, 'RUNNING'));
 }

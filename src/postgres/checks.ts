@@ -180,11 +180,16 @@ export async function listBadStates(
 }
 
 /** Those that somebody wants to be run now, but for these types. */
-export function listRunRequests(reader: Reader, others: readonly string[]): Promise<CheckRow[]> {
+export function listRunRequests(
+  reader: Reader,
+  others: readonly string[],
+  except: readonly string[],
+): Promise<CheckRow[]> {
+  const [otherTypes, underWay] = [notInArray(checks.type, [...others]), notInArray(checks.id, [...except])];
   return reader
     .select()
     .from(checks)
-    .where(and(isNotNull(checks.runRequestedAt), living, notInArray(checks.type, [...others])))
+    .where(and(isNotNull(checks.runRequestedAt), living, otherTypes, underWay))
     .orderBy(asc(checks.runRequestedAt))
     .limit(100);
 }

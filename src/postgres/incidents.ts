@@ -78,8 +78,8 @@ export async function resolveIncidents(
     .set({
       state: 'RESOLVED',
       resolution,
-      resolvedAt:
-        at === undefined ? databaseNow() : sql`greatest(${incidents.openedAt}, ${at.toISOString()})`,
+      // Opened by the clock of whoever made the check, which may be ahead.
+      resolvedAt: sql`greatest(${incidents.openedAt}, ${at === undefined ? databaseNow() : at.toISOString()})`,
     })
     .where(and(inArray(incidents.checkId, [...checkIds]), ne(incidents.state, 'RESOLVED')))
     .returning();

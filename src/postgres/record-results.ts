@@ -4,7 +4,7 @@ import { and, eq, gte, inArray, isNull, or, sql } from 'drizzle-orm';
 import { newId } from '../ids.ts';
 import { afterResult } from '../model/monitoring/check-state.ts';
 import { incidentStep } from '../model/monitoring/incident-rules.ts';
-import { worst } from '../model/monitoring/observations.ts';
+import { type ObservedState, worst } from '../model/monitoring/observations.ts';
 import type { NewResult } from '../model/monitoring/results.ts';
 import type { Change } from './change.ts';
 import type { CheckRow } from './checks.ts';
@@ -60,7 +60,7 @@ export async function recordResults(
     rows.push(rowOf(check, result, maintenance));
     const step = incidentStep(memory, {
       maintenance,
-      shadowed: check.paused || check.dependsOn.some((id) => open.has(id)),
+      shadowed: check.paused || check.dependsOn.some((id) => explains(open.get(id), result.state)),
       open: open.has(check.id),
     });
     if (step === 'OPEN') open.set(check.id, await openIncident(change, check, result));
@@ -151,6 +151,11 @@ async function openIncident(change: Change, check: CheckRow, result: NewResult):
     message: `${check.name} is ${result.state}: ${firstLine(result.output)}`,
   });
   return incident;
+}
+
+/** What is worse than the incident of what it depends on isn't explained by that. */
+function explains(incident: IncidentRow | undefined, state: ObservedState): boolean {
+  return incident !== undefined && worst([incident.worst, state]) === incident.worst;
 }
 
 async function noteWorst(

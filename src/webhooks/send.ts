@@ -24,6 +24,9 @@ export interface SendOptions extends Reach {
   readonly timeoutMs: number;
 }
 
+/** The text of an answer is shown to people and waited for no longer. */
+const textMs = 1_000;
+
 /** Rejects only when the signal fires. */
 export async function send(
   { url, secrets }: Destination,
@@ -77,17 +80,29 @@ async function talk(
   const address = await addressFor(url, reach);
   signal.throwIfAborted();
   let asking: ClientRequest | undefined;
+  let late: NodeJS.Timeout | undefined;
   try {
     asking = ask(url, address, headers, signal);
     asking.end(body);
     const [response] = (await once(asking, 'response')) as [IncomingMessage];
     heard.response = response;
+    // The status is the answer; its text is only shown, and not waited for long.
+    late = setTimeout(() => response.destroy(), textMs);
+    await readText(response, heard);
+  } finally {
+    clearTimeout(late);
+    asking?.destroy();
+  }
+}
+
+async function readText(response: IncomingMessage, heard: Heard): Promise<void> {
+  try {
     for await (const chunk of response as AsyncIterable<Buffer>) {
       heard.body = Buffer.concat([heard.body, chunk]);
       if (heard.body.length >= webhookLimits.answerBytes) break;
     }
-  } finally {
-    asking?.destroy();
+  } catch {
+    // What has come of it is kept.
   }
 }
 

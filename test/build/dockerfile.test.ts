@@ -78,6 +78,16 @@ describe('base images', () => {
     ['FROM a\nRUN cat <<EOF\nFROM b\nEOF', 3, 'Heredocs'],
     ['FROM a AS s\nONBUILD COPY --from=b /x /\nFROM s', 2, 'ONBUILD'],
     ['FROM a AS s\nonbuild copy --fr\\om=b /x /\nFROM s', 2, 'ONBUILD'],
+    // The engine would fetch these from where it stands itself.
+    ['FROM a\nADD http://10.0.0.1/ /x', 2, 'ADD takes files'],
+    ['FROM a\nADD a HTTP://10.0.0.1/ /x', 2, 'ADD takes files'],
+    ['FROM a\nADD ["http://10.0.0.1/", "/x"]', 2, 'ADD takes files'],
+    ['FROM a\nADD ["\\u0068ttp:\\u002f/10.0.0.1/", "/x"]', 2, 'ADD takes files'],
+    ['FROM a\nADD http:\\/\\/10.0.0.1/ /x', 2, 'ADD takes files'],
+    ['FROM a\nADD "http:"//10.0.0.1/ /x', 2, 'ADD takes files'],
+    ['FROM a\nARG U=http\nADD $U://10.0.0.1/ /x', 3, 'ADD takes files'],
+    ['FROM a\nARG U\nADD ${U} /x', 3, 'ADD takes files'],
+    ['FROM a AS s\nONBUILD ADD http://10.0.0.1/ /x\nFROM s', 2, 'ADD takes files'],
     ['# x\n# escape=`\nFROM a', 2, 'escape directive'],
     ['# escape = ` x\nFROM a', 1, 'escape directive'],
   ])('%j is refused with its line', (text, line, words) => {

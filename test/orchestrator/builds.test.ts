@@ -170,7 +170,7 @@ describe('a build whose control plane is killed', () => {
       await begin();
       expect(await endOfBuild(world, id)).toMatchObject({
         state: 'FAILED',
-        reason: 'It was cut off too often by restarts of the platform. Push again.',
+        reason: 'It was cut off too often by restarts of the platform. Push another commit.',
       });
       expect(await stepsUnderWay(word)).toEqual([]);
       expect((await rowsOf()).redeploys).toEqual([]);

@@ -35,20 +35,21 @@ export async function openResults({ folder, keptResults, warn }: ResultsOptions)
   const { epoch } = open;
   let { lastSeq } = open;
   let lastId = 0;
-  let added = Promise.withResolvers<void>();
+  let added = newAdded();
   const takers = new Map<number, PromiseWithResolvers<Taken>>();
   const failure = Promise.withResolvers<never>();
   failure.promise.catch(() => {});
   const exited = new Promise<void>((resolve) => thread.on('exit', () => resolve()));
   thread.on('error', (fault) => {
     failure.reject(fault);
+    added.reject(fault);
     for (const taker of takers.values()) taker.reject(fault);
   });
   thread.on('message', (said: Said) => {
     if (said.kind === 'ADDED') {
       lastSeq = said.lastSeq;
       added.resolve();
-      added = Promise.withResolvers();
+      added = newAdded();
     } else if (said.kind === 'NOT_ADDED') {
       warn(`Results can't be written (${said.reason}); ${said.waiting} wait, ${said.givenUp} are lost.`);
     } else if (said.kind === 'TAKEN') takers.get(said.id)?.resolve(said.taken);
@@ -73,7 +74,7 @@ export async function openResults({ folder, keptResults, warn }: ResultsOptions)
       const next = added.promise;
       const taken = await takeNow(position, limit);
       if (taken.results.length > 0 || waitMs === 0 || signal.aborted) return taken;
-      await waitForAny([next, failure.promise], waitMs, signal);
+      await waitForAny([next], waitMs, signal);
       return signal.aborted ? taken : takeNow(position, limit);
     },
     failure: failure.promise,
@@ -82,4 +83,11 @@ export async function openResults({ folder, keptResults, warn }: ResultsOptions)
       await exited;
     },
   };
+}
+
+/** Of the next result: what waits for it hangs on nothing that lasts longer. Rejects when the store fails. */
+function newAdded(): PromiseWithResolvers<void> {
+  const added = Promise.withResolvers<void>();
+  added.promise.catch(() => {});
+  return added;
 }

@@ -121,16 +121,19 @@ async function perform({ clock, run, made }: SchedulerDeps, { check, removal }: 
   const late = new AbortController();
   const timeoutAt = began + check.timeoutSeconds * 1000;
   const callOffs = [clock.wakeAt(timeoutAt, () => late.abort())];
-  const givenUp = new Promise<Observation>((resolve) => {
-    callOffs.push(clock.wakeAt(timeoutAt + graceMs, () => resolve(unknown('It did not end in time.'))));
-    removed.addEventListener('abort', () => resolve(unknown('It was removed.')), { once: true });
-  });
+  const given = Promise.withResolvers<Observation>();
+  callOffs.push(clock.wakeAt(timeoutAt + graceMs, () => given.resolve(unknown('It did not end in time.'))));
+  const onRemoved = () => given.resolve(unknown('It was removed.'));
+  removed.addEventListener('abort', onRemoved);
   const signal = AbortSignal.any([removed, late.signal]);
   const looked = run(check, signal).catch((fault: unknown) =>
     unknown(`It could not be run (${nameOf(fault)}).`),
   );
-  const { state, output, metrics } = await Promise.race([looked, givenUp]);
+  const { state, output, metrics } = await Promise.race([looked, given.promise]);
   for (const callOff of callOffs) callOff();
+  // An entry lasts as long as its check: nothing of one run may hang on it.
+  removed.removeEventListener('abort', onRemoved);
+  given.resolve(unknown(''));
   if (removed.aborted) return;
   const durationMs = Math.round(clock.now() - began);
   made({ checkId: check.id, startedAt, durationMs, state, output: cut(output), metrics });

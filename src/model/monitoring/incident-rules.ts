@@ -5,7 +5,7 @@ import type { CheckMemory } from './check-state.ts';
 export interface Around {
   /** A redeploy of its service, or a planned window, was under way as the result was made. */
   readonly maintenance: boolean;
-  /** What it depends on has an open incident of its own. */
+  /** What it depends on has an open incident of its own, and one as grave. */
   readonly shadowed: boolean;
   /** It has an open incident. */
   readonly open: boolean;
