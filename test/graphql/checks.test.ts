@@ -210,6 +210,12 @@ test('what a check depends on speaks for it, and what is still so afterwards is 
   expect((await check(dependent)).incidents.nodes).toMatchObject([{ state: 'OPEN' }]);
 });
 
+test('what is graver than what a check depends on is told all the same', async () => {
+  const dependent = await newCheck({ attempts: 1, dependsOn: [checkId] });
+  await seen('WARNING', 'WARNING', [dependent, 'WARNING'], [dependent, 'CRITICAL']);
+  expect((await check(dependent)).incidents.nodes).toMatchObject([{ state: 'OPEN' }]);
+});
+
 test('a check whose state changes all the time flaps, and raises nothing', async () => {
   const flapping = await newCheck({ attempts: 1 });
   await mutate('updateCheck', { checkId: flapping, attempts: 20 });

@@ -23,7 +23,7 @@ test('a secret is shown once, and is nowhere in the clear', async () => {
   const input = {
     ...{
       environmentId: own.Environment,
-      url: 'https://hooks.example.org/in',
+      url: 'https://hooks.example.org/in?key=in-the-address',
       eventTypes: ['INCIDENT_OPENED'],
     },
     idempotencyKey: 'once',
@@ -40,6 +40,10 @@ test('a secret is shown once, and is nowhere in the clear', async () => {
   expect(again.data.createWebhook).toMatchObject({ secret: null, webhook: { id: webhook.id } });
   const bare = secret.slice('whsec_'.length);
   const bytes = Buffer.from(bare, 'base64');
+  const audited = await api.control.store
+    .raw`select * from audit where subject_id = ${localIdOf(webhook.id)}`;
+  expect(audited).toHaveLength(1);
+  expect(JSON.stringify(audited)).not.toContain('in-the-address');
   const dump = await api.dump();
   for (const form of [bare, bytes.toString('hex'), bytes.toString('base64url')])
     expect(dump).not.toContain(form);

@@ -15,6 +15,14 @@ test('a moment of any year is written as RFC 3339, like by the language itself',
   );
 });
 
+test('a moment is read of the years that the database knows', () => {
+  const type = buildSchema().getType('DateTime') as unknown as { parseValue(value: unknown): Date };
+  for (const text of ['0000-12-31T23:59:59Z', '9999-12-31T23:59:59-01:00', '0001-01-01T00:00:00+01:00'])
+    expect(() => type.parseValue(text)).toThrow('within the years 1 to 9999');
+  for (const text of ['0001-01-01T00:00:00.000Z', '9999-12-31T23:59:59.999Z'])
+    expect(type.parseValue(text).toISOString()).toBe(text);
+});
+
 test('an id is written in base64url without padding, and read back', () => {
   fc.assert(
     fc.property(name, fc.uuid(), name, (typename, uuid, last) => {

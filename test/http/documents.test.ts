@@ -20,6 +20,16 @@ const cases: readonly [string, string, number][] = [
   ['ALIASES', `{ viewer { ${Array.from({ length: 31 }, (_, n) => `a${n}: __typename`).join(' ')} } }`, 30],
   ['ROOT_FIELDS', `{ ${'__typename '.repeat(21)} }`, 20],
   [
+    'INTROSPECTION',
+    '{ ...s a: __schema { ...t } } fragment s on Query { b: __schema { ...t } c: __type(name: "Query") { name } } fragment t on __Schema { queryType { name } }',
+    2,
+  ],
+  [
+    'INTROSPECTION',
+    '{ __schema { types { ...t } } } fragment t on __Type { fields { type { ofType { ...u } } } } fragment u on __Type { fields { name } }',
+    1,
+  ],
+  [
     'ALIASES',
     `{ ...a ...a ...a ...a } fragment a on Query { ${Array.from({ length: 8 }, (_, n) => `a${n}: __typename`).join(' ')} }`,
     30,
@@ -48,10 +58,22 @@ describe.each(cases)('past the limit %s', (counted, query, limit) => {
   });
 });
 
+test('a document whose operation is not told is refused over WebSocket, and another one answered', async () => {
+  const client = await connect(edge.server.url, { token: edge.token.secret });
+  client.subscribe('1', 'query A { __typename } query B { __typename }');
+  const refused = await client.message(({ id }) => id === '1');
+  expect(refused.type).toBe('error');
+  expect(JSON.stringify(refused.payload)).toContain('told by operationName');
+  client.subscribe('2', '{ __typename }');
+  expect((await client.message(({ id }) => id === '2')).type).toBe('next');
+  client.socket.terminate();
+});
+
 test('what lies at the limits is accepted', async () => {
   const { token } = edge;
   for (const query of [
     `{ ${'__typename '.repeat(20)} }`,
+    '{ a: __type(name: "Query") { fields { name type { ofType { name } } } } __schema { types { name fields { name } } } }',
     `{ viewer { ${Array.from({ length: 30 }, (_, n) => `a${n}: __typename`).join(' ')} } }`,
     deep(3),
   ]) {

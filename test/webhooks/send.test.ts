@@ -59,6 +59,21 @@ test('a redirect is an answer and is not followed', async () => {
   expect(asked).toBe(0);
 });
 
+test('the text of an answer is not waited for until the deadline', async () => {
+  const dribbling = await receiver((_request, response) => {
+    response.writeHead(200).write('begun');
+    const more = setInterval(() => response.write('.'), 100);
+    response.on('close', () => clearInterval(more));
+  });
+  const began = performance.now();
+  expect(await attemptAt(dribbling, [secret], { ...here, timeoutMs: 20_000 })).toMatchObject({
+    status: 200,
+    error: null,
+    answer: expect.stringMatching(/^begun\./),
+  });
+  expect(performance.now() - began).toBeLessThan(10_000);
+});
+
 test('an answer that never ends, is cut or is huge tells its status and its beginning', async () => {
   const slow = await receiver((_request, response) => void response.writeHead(200).write('begun'));
   const quick = { ...here, timeoutMs: 300 };

@@ -1,7 +1,8 @@
 // What checks may rely on: they run at their turns and as often as they should, never twice at a time, whatever others do,
 // however long a run takes and whatever is configured meanwhile. On a clock of the test's own.
+import { getEventListeners } from 'node:events';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { type NewResult, openScheduler, type RunCheck } from '../../../src/agents/monitoring/scheduler.ts';
 import { dueAt, rhythmOf, turnAfter } from '../../../src/agents/monitoring/turns.ts';
 import type { ConfiguredCheck } from '../../../src/model/monitoring/agent.ts';
@@ -86,6 +87,29 @@ test('every check runs once at each of its turns for hours, and no turn drifts',
     }
   });
   await fc.assert(property, { numRuns: 15 });
+});
+
+test('a run leaves nothing behind on what lasts as long as its check', async () => {
+  const heard = new Set<AbortSignal>();
+  const listen = EventTarget.prototype.addEventListener;
+  const spy = vi.spyOn(EventTarget.prototype, 'addEventListener').mockImplementation(function (
+    this: EventTarget,
+    ...args
+  ) {
+    if (this instanceof AbortSignal) heard.add(this);
+    return listen.apply(this, args);
+  });
+  try {
+    const { clock, runs, scheduler } = newWorld(() => 30);
+    scheduler.configure([checkOf('a', { intervalSeconds: 1 })]);
+    await clock.goTo(start + 100_000);
+    expect(runs.length).toBeGreaterThan(90);
+    expect(Math.max(...[...heard].map((signal) => getEventListeners(signal, 'abort').length))).toBeLessThan(
+      3,
+    );
+  } finally {
+    spy.mockRestore();
+  }
 });
 
 test('whatever runs take, no check runs twice at a time and each goes on at its next free turn', async () => {
