@@ -9,19 +9,21 @@ export interface FairLimit {
 
 export function fairLimit(ofEnvironment: number, most = Number.POSITIVE_INFINITY): FairLimit {
   const all = limitTo(most);
-  const limits = new Map<string, LimitFunction>();
+  const limits = new Map<string, { readonly limit: LimitFunction; users: number }>();
   return {
     run: async (environmentId, work) => {
-      const own = limits.get(environmentId) ?? limitTo(ofEnvironment);
+      const own = limits.get(environmentId) ?? { limit: limitTo(ofEnvironment), users: 0 };
       limits.set(environmentId, own);
+      own.users += 1;
       try {
-        return await own(() => all(work));
+        return await own.limit(() => all(work));
       } finally {
-        if (own.activeCount + own.pendingCount === 0) limits.delete(environmentId);
+        own.users -= 1;
+        if (own.users === 0) limits.delete(environmentId);
       }
     },
     clear: () => {
-      for (const limit of [...limits.values(), all]) limit.clearQueue();
+      for (const limit of [...[...limits.values()].map((each) => each.limit), all]) limit.clearQueue();
     },
   };
 }
