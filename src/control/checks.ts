@@ -14,6 +14,7 @@ import {
   removeCheck,
   requestRun,
   updateCheck as writeCheck,
+  weighChecks,
 } from '../postgres/checks.ts';
 import { resolveIncidents } from '../postgres/incidents.ts';
 import { tellResolved } from '../postgres/record-results.ts';
@@ -67,6 +68,7 @@ export function createCheck(
     const row = { id, environmentId, serviceId: service.id, type: type.type, ...chosen, dueAt };
     const check = await insertCheck(change.tx, row);
     if (check === undefined) throw await nameTaken(change, service.id, chosen.name);
+    await refuseOverweight(change, environmentId);
     tell(change, check, 'CHECK_CREATED', `${caller.tokenName} made the check ${check.name}.`, {});
     audit(change, caller, check, 'createCheck');
     return { ids: { checkId: id }, environmentId };
@@ -103,6 +105,7 @@ export function updateCheck(
     if (chosen.name !== check.name && (await findCheckByName(change.tx, check.serviceId, chosen.name)))
       throw await nameTaken(change, check.serviceId, chosen.name);
     const changed = await writeCheck(change.tx, check.id, chosen);
+    await refuseOverweight(change, check.environmentId);
     if (changed.paused) await close(change, changed, 'PAUSED');
     const message = `${caller.tokenName} changed ${fields.join(', ')} of the check ${changed.name}.`;
     tell(change, changed, 'CHECK_UPDATED', message, { fields });
@@ -165,6 +168,26 @@ export async function checkFor(
   const [check] = await listChecksById(change.tx, [id]);
   if (check === undefined || check.deletedAt !== null) throw new NotFound('check', path);
   return check;
+}
+
+async function refuseOverweight({ tx }: Change, environmentId: string): Promise<void> {
+  const { settingsBytes, runsPerSecond } = await weighChecks(tx, environmentId);
+  const { settingsBytes: mostBytes, runsPerSecond: mostRuns } = checkLimits;
+  if (settingsBytes > mostBytes)
+    throw new LimitReached(
+      `The settings of an environment's checks have at most ${mostBytes} bytes together.`,
+      ['input'],
+      mostBytes,
+      Math.ceil(settingsBytes),
+    );
+  // A little above for sums of fractions.
+  if (runsPerSecond > mostRuns + 0.001)
+    throw new LimitReached(
+      `The checks of an environment run at most ${mostRuns} times a second together. Give some a longer interval.`,
+      ['input'],
+      mostRuns,
+      Math.ceil(runsPerSecond),
+    );
 }
 
 async function nameTaken({ tx }: Change, serviceId: string, name: string): Promise<Conflict> {

@@ -175,7 +175,7 @@ function payload(name: string, description: string) {
 mutation({
   name: 'createCheck',
   description:
-    'Makes a check of a service; it is run within seconds. LIMIT past 1,000 checks of an environment. Needs the scope `deploy`.',
+    'Makes a check of a service; it is run within seconds. LIMIT past 1,000 checks of an environment, 4 MiB of their settings or 50 runs of them a second. Needs the scope `deploy`.',
   input: CreateCheckInputRef,
   payload: payload('CreateCheckPayload', 'The new check.'),
   run: (room, caller, input) => {

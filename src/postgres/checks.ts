@@ -88,6 +88,21 @@ export async function countChecks(reader: Reader, environmentId: string): Promis
   return row?.count ?? 0;
 }
 
+/** What the checks of an environment come to: the characters of their settings, and runs a second. */
+export async function weighChecks(
+  reader: Reader,
+  environmentId: string,
+): Promise<{ readonly settingsBytes: number; readonly runsPerSecond: number }> {
+  const [row] = await reader
+    .select({
+      settingsBytes: sql<number>`coalesce(sum(octet_length(${checks.settings}::text)), 0)::float8`,
+      runsPerSecond: sql<number>`coalesce(sum(1.0 / ${checks.intervalSeconds}) filter (where not ${checks.paused}), 0)::float8`,
+    })
+    .from(checks)
+    .where(and(eq(checks.environmentId, environmentId), living));
+  return row ?? { settingsBytes: 0, runsPerSecond: 0 };
+}
+
 export async function updateCheck(
   tx: Transaction,
   id: string,

@@ -17,6 +17,9 @@ export const resultRetention = { days: 14, results: 100_000 } as const;
 
 export const checkLimits = {
   perEnvironment: 1_000,
+  /** Of all checks of an environment together: what its monitor is told, and how often it looks. */
+  settingsBytes: 4 * 1024 * 1024,
+  runsPerSecond: 50,
   intervalSeconds: { minimum: 1, maximum: 86_400 },
   /** Of those that the control plane makes: it looks for what is due this often. */
   platformIntervalSeconds: { minimum: 5, maximum: 86_400 },
