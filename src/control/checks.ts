@@ -13,8 +13,8 @@ import {
   listChecksById,
   removeCheck,
   requestRun,
-  updateCheck as writeCheck,
   weighChecks,
+  updateCheck as writeCheck,
 } from '../postgres/checks.ts';
 import { resolveIncidents } from '../postgres/incidents.ts';
 import { tellResolved } from '../postgres/record-results.ts';
