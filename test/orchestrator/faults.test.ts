@@ -15,6 +15,7 @@ import { freshDatabase } from '../support/postgres.ts';
 import {
   askRedeploy,
   endOfRedeploy,
+  lateCommands,
   newEnvironment,
   newService,
   openWorld,
@@ -165,7 +166,8 @@ describe.concurrent('database connections', () => {
     async (times, context) => {
       const watched = await watchedWorld(context, { settings: { healthySeconds: 20 } });
       const { world } = watched;
-      const { serviceId } = await newService(world, { scale: 2 });
+      // Seen healthy in a step of their own: a cut right after that of their start would find nothing to cut.
+      const { serviceId } = await newService(world, { scale: 2, commands: lateCommands });
       await redeployed(world, serviceId);
       const admin = postgres(world.url, { max: 4, connection: { application_name: 'test' } });
       context.onTestFinished(() => admin.end());
