@@ -8,7 +8,8 @@ const flushEveryMs = 100;
 const longestLine = 16 * 1024;
 /** A build that says more than this is cut off in its log, not in its work. */
 const mostLines = 50_000;
-const mostCharacters = 4 * 1024 * 1024;
+/** Of one attempt. */
+const mostCharacters = 4_000_000;
 
 export interface BuildLog {
   line(text: string): void;

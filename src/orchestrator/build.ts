@@ -77,7 +77,7 @@ async function buildHeld(
   try {
     const attempt = await beginBuild(deps, service, job);
     if (attempt === undefined) return;
-    if (attempt > 1) log.line('It was cut off before its end; the build is begun again.');
+    if (attempt > 1) log.line('The last attempt did not come to its end; the build is begun again.');
     const release = await makeRelease(deps, job, log, signal);
     log.line(`Built release ${release.commit}.`);
     await log.flush();
@@ -89,7 +89,7 @@ async function buildHeld(
     const pause = isPassing(error) ? pausesMs[job.attempt] : undefined;
     if (pause !== undefined) {
       deps.logger.warn({ err: error, jobId: job.id }, 'a build met a fault; it is begun again');
-      log.line(`A fault of the platform or its engine; the build is begun again in ${pause / 1_000} s.`);
+      log.line(`A fault of the platform or its engine; another attempt comes in ${pause / 1_000} s.`);
       await log.flush();
       await deps.clock.sleep(pause, signal).catch(() => {});
       return;

@@ -26,14 +26,13 @@ const publishMs = 30_000;
 const lookEveryMs = 3_000;
 
 /** A few at a time, one of an environment: what an authority leaves hanging holds up nobody else's. */
-export async function keepCertificates(deps: Deps, signal: AbortSignal): Promise<void> {
+export async function obtainCertificates(deps: Deps, signal: AbortSignal): Promise<void> {
   const underWay = new Map<string, Promise<void>>();
   while (!signal.aborted) {
     try {
       await beginDue(deps, underWay, signal);
     } catch (error) {
-      if (!signal.aborted)
-        deps.logger.error({ err: error }, 'the look after certificates failed; it goes on');
+      if (!signal.aborted) deps.logger.error({ err: error }, 'obtaining certificates failed; it goes on');
     }
     await deps.clock.sleep(lookEveryMs, signal).catch(() => {});
   }
@@ -106,8 +105,8 @@ async function publish(
       await askProxies(current, environmentId);
     });
   };
-  const end = deps.clock.now() + publishMs;
   const taken = async () => {
+    const end = deps.clock.now() + publishMs;
     for (;;) {
       const proxies = await listProxies(deps.store.db, environmentId);
       if (proxies.length > 0 && proxies.every(({ applied }) => applied?.challenges[token] === answer)) return;

@@ -12,7 +12,7 @@ import {
 import { attend, type Crowd } from './attend.ts';
 import { openBells } from './bells.ts';
 import { type BuildDeps, build, nextBuild } from './build.ts';
-import { keepCertificates } from './certificates.ts';
+import { obtainCertificates } from './certificates.ts';
 import { compareProxies } from './compare-proxies.ts';
 import { type Deps, type Hold, type Lease, leaseFrom } from './deps.ts';
 import { keepEdge } from './edge.ts';
@@ -131,7 +131,7 @@ export function startOrchestrator(deps: BuildDeps): Orchestrator {
     watchServices(deps, bells.asked('checks'), closing.signal),
     sendWebhooks(deps, bells, closing.signal),
     keepEdge(deps, asked, closing.signal),
-    keepCertificates(deps, closing.signal),
+    obtainCertificates(deps, closing.signal),
   ];
   return {
     close: async () => {

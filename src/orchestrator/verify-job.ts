@@ -1,5 +1,6 @@
 // Waiting until a started job is healthy, checked from outside its container: nothing has to exist in the user's image.
 
+import { hasSwitched } from '../model/overlap.ts';
 import type { ProxyRotation } from '../model/rotation.ts';
 import type { Change } from '../postgres/change.ts';
 import { type JobRow, listJobsById, markHealthy, noteCheck } from '../postgres/jobs.ts';
@@ -92,7 +93,7 @@ export async function firstLook(
 function joinsAtOnce({ redeploy }: Situation, job: JobRow): boolean {
   if (job.rotation === null) return false;
   const waits = redeploy?.strategy === 'OVERLAP' && job.redeployId === redeploy.id;
-  return !(waits && !redeploy.phases.some(({ phase }) => phase === 'SWITCH'));
+  return !(waits && !hasSwitched(redeploy));
 }
 
 /**

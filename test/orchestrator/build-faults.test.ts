@@ -33,7 +33,7 @@ test('an engine that was away for a moment only delays it', async () => {
   faults = [new EngineFault('build image', 'build image: the engine can not be reached.', undefined)];
   const { id } = await push(world, serviceId, source);
   expect(await endOfBuild(world, id)).toMatchObject({ state: 'FINISHED', attempt: 2 });
-  expect((await buildLogOf(world, id)).join(' ')).toContain('the build is begun again in 10 s');
+  expect((await buildLogOf(world, id)).join(' ')).toContain('another attempt comes in 10 s');
 }, 120_000);
 
 test('what the engine holds to be wrong ends it at once', async () => {

@@ -6,8 +6,8 @@ import { deleteService } from '../../src/control/delete-service.ts';
 import { deleteEnvironment } from '../../src/control/environments.ts';
 import { releaseTag } from '../../src/model/jobs.ts';
 import { listEnvironmentsById } from '../../src/postgres/environments.ts';
+import { inWorld } from '../support/in-world.ts';
 import { expectPeace } from '../support/oracle.ts';
-import { freshDatabase } from '../support/postgres.ts';
 import {
   askRedeploy,
   endOfRedeploy,
@@ -15,25 +15,12 @@ import {
   newEnvironment,
   newRelease,
   newService,
-  openWorld,
   redeployed,
   until,
   type World,
-  type WorldOptions,
   webCommand,
 } from '../support/world.ts';
 import { serviceOf } from './looks.ts';
-
-async function inWorld(options: WorldOptions, work: (world: World) => Promise<void>): Promise<void> {
-  const database = await freshDatabase();
-  const world = await openWorld(database.url, options);
-  try {
-    await work(world);
-  } finally {
-    await world.close();
-    await database.drop();
-  }
-}
 
 /** As a build leaves it: the image's only tag is the release's. */
 async function releaseWithItsTag(world: World, serviceId: string): Promise<string> {

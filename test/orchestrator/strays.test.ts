@@ -11,31 +11,9 @@ import type { JobRow } from '../../src/postgres/jobs.ts';
 import { jobs as jobsTable } from '../../src/postgres/tables/jobs.ts';
 import { volumes as volumesTable } from '../../src/postgres/tables/services.ts';
 import { type ContainerSpec, EngineFault, labels, type Runtime } from '../../src/runtime/runtime.ts';
-import { freshDatabase } from '../support/postgres.ts';
-import {
-  goodCommands,
-  newService,
-  openWorld,
-  redeployed,
-  until,
-  type World,
-  workerCommand,
-} from '../support/world.ts';
+import { inWorld } from '../support/in-world.ts';
+import { goodCommands, newService, redeployed, until, type World, workerCommand } from '../support/world.ts';
 import { jobsOf } from './looks.ts';
-
-async function inWorld(
-  options: Parameters<typeof openWorld>[1],
-  work: (world: World) => Promise<void>,
-): Promise<void> {
-  const database = await freshDatabase();
-  const world = await openWorld(database.url, options);
-  try {
-    await work(world);
-  } finally {
-    await world.close();
-    await database.drop();
-  }
-}
 
 interface Left {
   readonly environmentId: string;

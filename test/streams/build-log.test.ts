@@ -127,3 +127,15 @@ test('a build that is begun again after a crash goes on behind what was written,
   }
   expect((await readOutputPage(world.control, job, after, 1)).items).toEqual([]);
 });
+
+test('a log that says too much is cut off with a sentence, its work is not', async () => {
+  const { store, nudges } = world.control;
+  const log = await openBuildLog({ store, nudges }, job.id, (text) => text);
+  for (let line = 0; line < 1_200; line++) log.line('x'.repeat(16 * 1024));
+  await log.close();
+  const kept = await store.raw`select text from job_lines where job_id = ${job.id} order by seq`;
+  expect(kept.at(-1)?.text).toBe('… the rest of this log is left out.');
+  const characters = kept.reduce((sum, { text }) => sum + text.length, 0);
+  expect(characters).toBeGreaterThan(3_900_000);
+  expect(characters).toBeLessThan(4_100_000);
+});
